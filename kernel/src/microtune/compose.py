@@ -1,0 +1,199 @@
+"""Chosen plugins -> instances in a fresh pluggy.PluginManager, for one run. Installing a package never changes a run."""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pluggy
+
+from microtune import catalog, hookspecs, options
+from microtune.faults import CannotFit, MicrotuneError, OptionError, PluginError, describe
+
+STOPPER, SCHEDULER, SEARCHER, EXECUTOR, LOGGER = "stopper", "scheduler", "searcher", "executor", "logger"
+MODIFIER = "modifier"
+
+# Asked and told in this order; pluggy calls the last one registered first.
+ORDER = (STOPPER, SCHEDULER, SEARCHER, EXECUTOR, LOGGER)
+
+_serving: weakref.WeakSet[Any] = weakref.WeakSet()  # instances that have had their run
+
+
+class Composed(NamedTuple):
+    """One chosen plugin. `described` goes into the journal."""
+
+    role: str
+    name: str
+    plugin: Any
+    described: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        where = self.described.get("distribution")
+        return f"{self.role} {self.name!r}" + (f" ({where} {self.described.get('version', '')})" if where else "")
+
+
+class Call(NamedTuple):
+    """One implementation of one hook."""
+
+    composed: Composed
+    function: Callable[..., Any]
+    parameters: tuple[str, ...]
+    observes: bool  # a logger, whose faults the run survives
+
+
+@dataclass
+class Plugins:
+    """What was composed, and the implementations of each hook in the order in which they are called."""
+
+    manager: pluggy.PluginManager
+    composed: list[Composed]
+    calls: dict[str, list[Call]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        by_name = {_registered_name(c, i): c for i, c in enumerate(self.composed)}
+        for hook in hookspecs.HOOKS:
+            self.calls[hook] = []
+            for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+                one = by_name[impl.plugin_name]
+                self.calls[hook].append(Call(one, impl.function, tuple(impl.argnames), one.role == LOGGER))
+
+    def quarantine(self, composed: Composed) -> None:
+        """Call this plugin no more."""
+        self.manager.unregister(composed.plugin)
+        self.refresh()
+
+    def of(self, role: str) -> list[Composed]:
+        return [c for c in self.composed if c.role == role]
+
+
+def deliver(call: Call, hook: str, arguments: dict[str, Any]) -> Any:
+    """Call one implementation; what it raises becomes a PluginError that names it."""
+    try:
+        return call.function(*[arguments[name] for name in call.parameters])
+    except (CannotFit, PluginError):
+        raise
+    except Exception as error:
+        trial = arguments.get("trial")
+        about = f" for trial {trial.id}" if trial is not None else ""
+        if hook == "setup" and isinstance(error, MicrotuneError):
+            raise  # a refusal, in the plugin's own words
+        raise PluginError(f"{call.composed.title} failed in {hook}{about}: {describe(error)}") from error
+
+
+def compose(chosen: Iterable[Composed]) -> Plugins:
+    """Register the chosen instances, loggers first and stop rules last, and check that they keep the contract."""
+    composed = sorted(chosen, key=lambda c: -ORDER.index(c.role))
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for index, one in enumerate(composed):
+        check_hooks(one)
+        try:
+            manager.register(one.plugin, name=_registered_name(one, index))
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise OptionError(f"{one.title} does not keep the contract: {str(error).splitlines()[-1].strip()}") from error
+    for one in composed:
+        try:
+            if one.plugin in _serving:
+                raise OptionError(f"{one.title}: this instance has had its run; one instance serves one run: make a new one")
+            _serving.add(one.plugin)
+        except TypeError:  # an instance without weak references or a hash cannot be watched
+            pass
+    return Plugins(manager, composed)
+
+
+def _registered_name(composed: Composed, index: int) -> str:
+    return f"{composed.role} {composed.name} #{index}"
+
+
+def check_hooks(composed: Composed) -> None:
+    """Refuse what pluggy accepts at first and trips over later."""
+    found = False
+    for name in dir(type(composed.plugin)):
+        function = getattr(type(composed.plugin), name, None)
+        if function is None or not hasattr(function, f"{hookspecs.PROJECT}_impl"):
+            continue
+        found = True
+        if inspect.iscoroutinefunction(function):
+            raise OptionError(f"{composed.title}: {name} is `async def`; hooks are plain functions")
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                raise OptionError(f"{composed.title}: {name} may take positional parameters only, not {str(parameter)!r}")
+    if not found:
+        raise OptionError(
+            f"{composed.title} implements no hook: decorate its methods with @microtune.hookimpl (an instance of "
+            f"{type(composed.plugin).__qualname__} was given)"
+        )
+
+
+# --- one choice -> one instance --------------------------------------------------------------------------------------
+
+
+def choose(role: str, choice: Any) -> Composed:
+    """A plugin by name ("asha:max_t=10"), by class ("package.module.Class" too), or an instance."""
+    if isinstance(choice, str):
+        cls, described, given = _find(role, choice)
+        return Composed(role, described["name"], _construct(cls, given, f"{role} {described['name']!r}"), described)
+    if inspect.isclass(choice):
+        plugin = _construct(choice, {}, f"{role} {choice.__name__!r}")
+        return Composed(role, choice.__name__, plugin, _by_class(role, choice, {}))
+    if choice is None or isinstance(choice, (int, float, dict, list, tuple)):
+        raise OptionError(f"a {role} is chosen by name, class or instance, not {choice!r}")
+    described = {"role": role, "name": type(choice).__name__, "class": _path(type(choice)), "repr": repr(choice)}
+    return Composed(role, type(choice).__name__, choice, described)
+
+
+def modify(modifiers: Iterable[Any], searcher: Composed) -> Composed:
+    """Put modifiers in front of the searcher, the first one outermost."""
+    for choice in reversed(list(modifiers)):
+        if isinstance(choice, str):
+            cls, described, given = _find(MODIFIER, choice)
+        elif callable(choice):
+            cls, given = choice, {}
+            described = _by_class(MODIFIER, choice, {})
+        else:
+            raise OptionError(f"a modifier is chosen by name or class, not {choice!r}: it is built around the searcher")
+        name = described["name"]
+        check_hooks(searcher)
+        plugin = _construct(cls, given, f"{MODIFIER} {name!r}", searcher.plugin)
+        described = {**described, "inner": searcher.described}
+        searcher = Composed(SEARCHER, f"{name}({searcher.name})", plugin, described)
+    return searcher
+
+
+def _find(role: str, text: str) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    name, given = options.parse_choice(text)
+    if "." in name:
+        cls = catalog.import_class(name, role)
+        return cls, _by_class(role, cls, given), given
+    entry = catalog.find(role, name)
+    described = {
+        "role": role, "name": name, "distribution": entry.distribution, "version": entry.version, "options": given,
+    }  # fmt: skip
+    return catalog.load(entry), described, given
+
+
+def _by_class(role: str, cls: Any, given: dict[str, Any]) -> dict[str, Any]:
+    name = getattr(cls, "__name__", type(cls).__name__)
+    return {"role": role, "name": name, "class": _path(cls), "options": given}
+
+
+def _construct(cls: Any, given: dict[str, Any], who: str, *inner: Any) -> Any:
+    checked = options.check(cls, given, who)
+    try:
+        return cls(*inner, **checked)
+    except MicrotuneError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{who} refuses its options {given}: {describe(error)}") from error
+
+
+def _path(cls: Any) -> str:
+    return f"{getattr(cls, '__module__', '?')}.{getattr(cls, '__qualname__', repr(cls))}"

@@ -1,0 +1,45 @@
+"""checkpoint: which ones may go, and their deletion, once that is committed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from microtune import events as ev
+from microtune.answers import Discard
+from microtune.kernel import Kernel
+from microtune.replay import Life
+
+
+def retain(k: Kernel) -> None:
+    """Ask about each new checkpoint; strike out what is still needed; journal the rest as deleted."""
+    fresh, k.fresh_checkpoints = k.fresh_checkpoints, []
+    for trial, path in fresh:
+        life = k.state.lives.get(trial.id)
+        unwanted, _ = k.ask("checkpoint", trial=trial, checkpoint=path)
+        if unwanted is None:
+            unwanted = surplus(life, k.facts.checkpoints.get("keep")) if life is not None else []
+        for old in unwanted:
+            # A trial's latest is how it would go on, and what its result offers; a donor's is held by who restores from it.
+            if old == path or old in k.state.restore_points or (life is not None and old == life.latest):
+                continue
+            k.record(ev.DELETED, trial.id, {"path": old})
+            k.doomed.append((trial, old))
+
+
+def surplus(life: Life, keep: int | None) -> list[str]:
+    """All but the last `keep`, or the `keep` best where a metric was named. Scores are equal where none was."""
+    if keep is None:
+        return []
+    # Stable, so that among equals the later one is kept.
+    ranked = sorted(life.checkpoints, key=lambda kept: kept[1])
+    return [path for path, _ in ranked[: max(0, len(ranked) - keep)]]
+
+
+def delete(k: Kernel) -> None:
+    doomed, k.doomed = k.doomed, []
+    for trial, path in doomed:
+        if os.path.isabs(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            k.tell("steer", trial=trial, decision=Discard(path))

@@ -1,0 +1,137 @@
+"""suggest: fill the free slots, with the oldest pending trial first and new suggestions after that."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any, cast
+
+from microtune import events as ev
+from microtune.answers import Done, Resume, Start, Stop, StopRun, Wait
+from microtune.compose import SEARCHER, Composed, deliver
+from microtune.faults import PluginError, RunError, SpaceError
+from microtune.kernel import Kernel
+from microtune.seeds import Later
+from microtune.trainable import checkpoint_iteration
+from microtune.trial import PAUSED, PENDING, STOPPED, Trial
+
+INFEASIBLE = 100  # in a row: the constraints leave nothing
+
+
+def fill(k: Kernel) -> None:
+    k.idle = None
+    k.done = False
+    refused = 0
+    # Trials that are pending only until their last attempt has left have their slot already.
+    held = sum(1 for trial_id in k.leaving if k.state.lives[trial_id].trial.state == PENDING)
+    while k.running + held < k.room and k.stop_reason is None:
+        trial = k.state.pop_pending(k.leaving)
+        if trial is None:
+            answer, who = _ask(k)
+            kind = type(answer)
+            if kind is Done or kind is Wait:
+                k.idle, k.done = answer.reason, kind is Done
+                break
+            refused = refused + 1 if _take(k, answer, who) else 0
+            held += kind is Resume and answer.trial_id in k.leaving
+            if refused >= INFEASIBLE:
+                raise RunError(f"{refused} configs in a row broke a constraint: loosen the constraints or narrow the space")
+            continue
+        k.launches.append(k.record(ev.LAUNCHED, trial.id, {"attempt": trial.attempt + 1}))
+    if k.idle is not None and not k.done and not k.running and not k.leaving:
+        raise RunError(f"nothing runs and nothing can be started, so waiting would never end: {k.idle}")
+
+
+def _ask(k: Kernel) -> tuple[Any, Composed]:
+    """The scheduler, then, as long as there may be more trials, the searcher."""
+    limit, number = k.facts.limits.trials, k.state.created
+    arguments = {"run": k.facts, "rng": k.facts.rng("suggest", number)}
+    for call in k.plugins.calls["suggest"]:
+        if call.composed.role == SEARCHER:
+            if limit is not None and number - k.state.infeasible >= limit:
+                return Done(f"all {limit} trials have been started"), call.composed
+        answer = deliver(call, "suggest", arguments)
+        if answer is not None:
+            return answer, call.composed
+    raise PluginError("the searcher answered suggest with None: where it has nothing to start it answers Wait or Done")
+
+
+def _take(k: Kernel, answer: Any, who: Composed) -> bool:
+    """Do what was suggested; True if that was a config that breaks a constraint."""
+    if isinstance(answer, Start):
+        return _create(k, answer, who)
+    if isinstance(answer, Resume):
+        _resume(k, answer, who)
+    elif isinstance(answer, Stop):
+        trial = _paused(k, answer.trial_id, who, "Stop")
+        trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": answer.reason})
+        k.tell("on_end", trial=trial)
+        if trial.id not in k.leaving:
+            k.state.forget(trial.id)
+    elif isinstance(answer, StopRun):
+        k.stop(answer.reason)
+    else:
+        allowed = "Start, Resume, Stop, Wait, Done or StopRun"
+        raise PluginError(f"{who.title} answered suggest with {answer!r}: it may answer {allowed}")
+    return False
+
+
+def _create(k: Kernel, start: Start, who: Composed) -> bool:
+    number = k.state.created
+    config = _projected(k, start.config, who, number, 0)
+    body: dict[str, Any] = {"number": number, "config": config}
+    if start.token is not None:
+        _check_json(start.token, f"the token of {who.title}")
+        body["token"] = start.token
+    if start.checkpoint is not None:
+        body["checkpoint"] = start.checkpoint
+        body["iteration"] = checkpoint_iteration(start.checkpoint)
+    if start.resources is not None:
+        body["resources"] = start.resources
+    infeasible = not k.facts.space.feasible(config)
+    if infeasible:
+        body["infeasible"] = True
+    trial = k.record(ev.CREATED, f"{number:05d}", body)
+    k.tell("on_start", trial=trial)
+    if infeasible:
+        trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": "infeasible"})
+        k.tell("on_end", trial=trial)
+        k.state.forget(trial.id)
+    return infeasible
+
+
+def _resume(k: Kernel, resume: Resume, who: Composed) -> None:
+    trial = _paused(k, resume.trial_id, who, "Resume")
+    body: dict[str, Any] = {}
+    if resume.config is not None:
+        body["config"] = _projected(k, resume.config, who, trial.number, trial.starts)
+    if resume.checkpoint is not None:
+        body["checkpoint"] = resume.checkpoint
+    if body:  # a new line
+        body["iteration"] = checkpoint_iteration(resume.checkpoint or trial.checkpoint)
+    if resume.resources is not None:
+        body["resources"] = resume.resources
+    trial = k.record(ev.RESUMED, trial.id, body)
+    k.tell("on_start", trial=trial)
+
+
+def _paused(k: Kernel, trial_id: str | None, who: Composed, verb: str) -> Trial:
+    life = k.state.lives.get(trial_id or "")
+    if life is None or life.trial.state != PAUSED:
+        state = life.trial.state if life else "over or unknown"
+        raise PluginError(f"{who.title} answered {verb} for trial {trial_id!r}, which is {state}, not PAUSED")
+    return life.trial
+
+
+def _projected(k: Kernel, config: dict[str, Any], who: Composed, number: int, starts: int) -> dict[str, Any]:
+    try:
+        return k.facts.space.project(config, cast(random.Random, Later(k.facts.seed, "project", number, starts)))
+    except SpaceError as error:
+        raise PluginError(f"{who.title} proposed a config that does not fit the space: {error}") from error
+
+
+def _check_json(value: Any, what: str) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{what} is not JSON: {error}") from error

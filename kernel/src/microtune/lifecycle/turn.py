@@ -1,0 +1,55 @@
+"""One turn of the run.
+
+    wait                                    for a batch of reports
+    for each result: record, tell on_result, ask decide
+    for each exit: retry, or record and tell on_end
+    commit                                  nothing below happens before what it follows from is on disk
+    steer                                   every trial that reported: workers train on during the rest
+    fill                                    the oldest pending trial, else suggest, into each free slot
+    commit
+    launch, delete checkpoints, log
+
+The cost of a turn depends on the number of reports in it, never on the number of trials.
+"""
+
+from __future__ import annotations
+
+from microtune.answers import Exited
+from microtune.kernel import Kernel
+from microtune.lifecycle import checkpoint, decide, end, launch, log, result, suggest, wait
+from microtune.trial import PENDING
+
+
+def take_turn(k: Kernel) -> bool:
+    """True while there is more to do."""
+    reports = wait.wait(k)
+    exiting = {report.trial_id for report in reports if type(report) is Exited}
+    for report in reports:
+        if isinstance(report, Exited):
+            end.take(k, report)
+        else:
+            reported = result.take(k, report)
+            # A result that comes with its trial's exit, a returned value, is told and not decided.
+            if reported is not None and report.trial_id not in exiting:
+                decide.decide(k, *reported)
+    if k.stop_reason is not None and k.running:
+        k.drain()
+    if k.steers or k.fresh_checkpoints:
+        k.commit()
+        launch.steer(k)
+        checkpoint.retain(k)
+    if k.stop_reason is None:
+        suggest.fill(k)
+    k.commit()
+    launch.launch(k)
+    checkpoint.delete(k)
+    log.log(k)
+    return not _over(k)
+
+
+def _over(k: Kernel) -> bool:
+    if k.running or k.leaving:
+        return False
+    if k.stop_reason is not None:
+        return True
+    return k.done and not k.state.counts[PENDING]

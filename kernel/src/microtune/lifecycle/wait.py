@@ -1,0 +1,43 @@
+"""wait: the only place where the kernel stands still, and where time comes from."""
+
+from __future__ import annotations
+
+import math
+import signal
+
+from microtune.answers import Exited, Reported
+from microtune.faults import RunError
+from microtune.kernel import Kernel
+
+
+def wait(k: Kernel) -> list[Reported | Exited]:
+    """The executor's next batch; `k.now` and `k.room` follow it."""
+    # Where nothing runs there is nothing to wait for.
+    at_once = k.room > 0 and not k.running and not k.leaving
+    reports = look(k, 0.0 if at_once else _deadline(k))
+    if k.signal is not None:
+        k.stop(signal.Signals(k.signal).name)
+    elif k.now >= _deadline(k):
+        k.stop(f"the time budget of {k.facts.limits.time:g} s is used up")
+    return reports
+
+
+def look(k: Kernel, until: float) -> list[Reported | Exited]:
+    """Ask the executor. A session begins with this, for the time and the room."""
+    batch, _ = k.ask("wait", until=until)
+    if batch is None:
+        raise RunError("no executor answered wait: choose one with executor=")
+    k.now = k.facts.now = batch.now
+    k.facts.capacity = batch.capacity
+    limit = k.policy.max_concurrent
+    k.room = batch.slots if limit is None else min(batch.slots, limit)
+    reports: list[Reported | Exited] = batch.reports
+    return reports
+
+
+def _deadline(k: Kernel) -> float:
+    budget = k.facts.limits.time
+    if budget is None or k.stop_reason is not None:
+        return math.inf
+    assert k.state.session_began is not None  # `Run.start` wrote the session's first event
+    return k.state.session_began + budget - k.state.elapsed

@@ -1,0 +1,276 @@
+"""Results, read from the journal when they are asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+from microtune import events as ev
+from microtune.events import Event
+from microtune.faults import OptionError, RunError
+from microtune.journal import Reader
+from microtune.objective import Objective
+from microtune.trial import ENDED, FAILED, PAUSED, PENDING, RUNNING, lookup
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Source(Protocol):
+    """A journal that can be read."""
+
+    def events(self, after: int = 0) -> Iterator[Event]: ...
+
+
+class TrialResult:
+    """One trial: its config, its last metrics, how it ended.
+
+    `metrics` include `training_iteration` and `time_total_s`; `checkpoint` is the one of the step that they are from, or
+    None; `error` is the original traceback of a failed trial; `folder` is the trial's own.
+    """
+
+    def __init__(self, grid: ResultGrid, trial_id: str, number: int, config: dict[str, Any]) -> None:
+        self.id = trial_id
+        self.number = number
+        self.config = config
+        self.metrics: dict[str, Any] = {}
+        self.state = PENDING
+        self.reason: str | None = None
+        self.error: str | None = None
+        self.folder = os.path.join(grid.path, "trials", trial_id)
+        self.checkpoints: dict[int, str] = {}  # by iteration; those that were not deleted
+        self._grid = grid
+
+    @property
+    def checkpoint(self) -> str | None:
+        return self.checkpoints.get(self.metrics.get("training_iteration", -1))
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The metrics of every result, in order."""
+        return self._grid.histories({self.id}).get(self.id, [])
+
+    def best_checkpoint(self, metric: str | None = None, mode: str | None = None) -> str | None:
+        """The checkpoint of the best step that still has one; None where the trial has none."""
+        objective = self._grid.chosen(metric, mode)
+        steps = [row for row in self.history if row["training_iteration"] in self.checkpoints]
+        if not steps:
+            return None
+        best = max(steps, key=objective.score)
+        return self.checkpoints[best["training_iteration"]]
+
+    def at(self, metrics: dict[str, Any]) -> TrialResult:
+        """The same trial with the metrics of another step."""
+        other = TrialResult(self._grid, self.id, self.number, self.config)
+        other.__dict__.update(self.__dict__, metrics=metrics)
+        return other
+
+    def __repr__(self) -> str:
+        return f"TrialResult(id={self.id!r}, state={self.state!r}, metrics={self.metrics}, config={self.config})"
+
+
+class ResultGrid(Sequence[TrialResult]):
+    """The trials of a run, in the order of their creation. `ResultGrid(path)` opens a run, also while it goes on."""
+
+    def __init__(
+        self, path: str | os.PathLike[str], objective: Objective | None = None, *, source: Source | None = None
+    ) -> None:
+        self.path = os.path.abspath(path)
+        self._source = source or Reader(self.path)
+        self._objective = objective
+        self._trials: list[TrialResult] | None = None
+        self.settings: dict[str, Any] = {}
+        self.closed: dict[str, Any] | None = None  # how the last session ended; None: it goes on, or was killed
+
+    # --- the sequence ------------------------------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> list[TrialResult]:
+        if self._trials is None:
+            self._trials = self._read()
+        return self._trials
+
+    def refresh(self) -> None:
+        """Read the journal again at the next question."""
+        self._trials = None
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @overload
+    def __getitem__(self, index: int) -> TrialResult: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[TrialResult]: ...
+    def __getitem__(self, index: int | slice) -> TrialResult | list[TrialResult]:
+        return self.trials[index]
+
+    @property
+    def errors(self) -> list[TrialResult]:
+        """The failed trials."""
+        return [trial for trial in self.trials if trial.state == FAILED]
+
+    @property
+    def objective(self) -> Objective:
+        if self._objective is None:
+            if not self.settings:
+                self._trials = self._read()
+            self._objective = Objective(self.settings["metric"], self.settings["mode"])
+        return self._objective
+
+    # --- questions ---------------------------------------------------------------------------------------------------
+
+    def get_best_result(self, metric: str | None = None, mode: str | None = None, scope: str = "last") -> TrialResult:
+        """The best trial by `metric`; the run's own if None.
+
+        scope: what of a trial counts: "last" result, "all" (its best one: the answer then has the metrics and the checkpoint
+        of that step), "avg", "last-5-avg", "last-10-avg". NaN and infinities rank worst.
+        """
+        objective = self.chosen(metric, mode)
+        scored: list[tuple[float, TrialResult]] = []
+        if scope == "last":
+            scored = [(objective.score(trial.metrics), trial) for trial in self.trials]
+        elif scope == "all":
+            histories = self.histories()
+            for trial in self.trials:
+                steps = histories.get(trial.id)
+                if steps:
+                    best = max(steps, key=objective.score)
+                    scored.append((objective.score(best), trial.at(best)))
+        else:
+            count = _AVERAGES.get(scope)
+            if count is None:
+                raise OptionError(f"scope={scope!r}: it is one of last, all, {', '.join(_AVERAGES)}")
+            histories = self.histories()
+            for trial in self.trials:
+                scores = [s for s in map(objective.score, histories.get(trial.id, ())[-count:]) if math.isfinite(s)]
+                if scores:
+                    scored.append((sum(scores) / len(scores), trial))
+        finite = [pair for pair in scored if math.isfinite(pair[0])]
+        if not finite:
+            raise RunError(self._why_no_best(objective))
+        return max(finite, key=lambda pair: pair[0])[1]  # the earliest of equals
+
+    def pareto_front(self) -> list[TrialResult]:
+        """The trials whose last metrics no other trial dominates."""
+        objective = self.objective
+        candidates = [t for t in self.trials if all(math.isfinite(s) for s in objective.scores(t.metrics))]
+        return [candidates[i] for i in objective.pareto([t.metrics for t in candidates])]
+
+    def get_dataframe(self) -> pandas.DataFrame:
+        """One row a trial: id, number, state, reason, its last metrics, and its config with `config/` before the names."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise RunError("get_dataframe() needs pandas: pip install pandas") from error
+        return pandas.DataFrame([self.row(trial) for trial in self.trials])
+
+    @staticmethod
+    def row(trial: TrialResult) -> dict[str, Any]:
+        """A trial as a flat dict, nested names joined with slashes."""
+        head = {"trial": trial.id, "number": trial.number, "state": trial.state, "reason": trial.reason}
+        return {**head, **_flat(trial.metrics, ""), **_flat(trial.config, "config/")}
+
+    def histories(self, trial_ids: set[str] | None = None) -> dict[str, list[dict[str, Any]]]:
+        """The metrics of every result, by trial; of these trials only, if they are named."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        if trial_ids is not None and len(trial_ids) == 1 and isinstance(self._source, Reader):
+            events = self._source.events(kinds=(ev.RESULT,), trial=next(iter(trial_ids)))
+        else:
+            events = self._source.events()
+        for event in events:
+            if event.kind == ev.RESULT and not event.body.get("repeat") and event.trial is not None:
+                if trial_ids is None or event.trial in trial_ids:
+                    found.setdefault(event.trial, []).append(_metrics(event.body))
+        return found
+
+    def chosen(self, metric: str | None, mode: str | None) -> Objective:
+        """The objective of a question: the run's, unless a metric is named."""
+        if metric is None:
+            if mode is not None:
+                raise OptionError("mode= goes with metric=")
+            self.objective.single("get_best_result() without metric=")
+            return self.objective
+        if mode is None:
+            own = dict(zip(self.objective.metrics, self.objective.modes, strict=True))
+            if metric not in own:
+                raise OptionError(f"metric={metric!r} is not the run's own: say mode='min' or mode='max' too")
+            mode = own[metric]
+        return Objective(metric, mode)
+
+    def _why_no_best(self, objective: Objective) -> str:
+        name = objective.metrics[0]
+        failed = self.errors
+        if failed:
+            return f"no trial has a finite {name!r}: {len(failed)} of {len(self)} failed; the first: {failed[0].reason}"
+        reported = sorted({key for trial in self.trials for key in trial.metrics})
+        if any(lookup(trial.metrics, name) is not None for trial in self.trials):
+            return f"no trial has a finite {name!r}: what was reported is NaN or infinite"
+        return f"no trial has reported {name!r}; reported were: {', '.join(reported) or 'no metrics at all'}"
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _read(self) -> list[TrialResult]:
+        trials: dict[str | None, TrialResult] = {}
+        self.closed = None
+        for event in self._source.events():
+            kind, body = event.kind, event.body
+            if kind == ev.CREATED and event.trial is not None:
+                trials[event.trial] = TrialResult(self, event.trial, body["number"], body["config"])
+            elif kind in (ev.OPENED, ev.CHANGED):
+                self.settings.update(body["settings"])
+                self.closed = None
+            elif kind == ev.CLOSED:
+                self.closed = body
+            elif event.trial in trials:
+                _take(trials[event.trial], kind, body)
+        return list(trials.values())
+
+    def __repr__(self) -> str:
+        counts = dict.fromkeys((*ENDED, PENDING, RUNNING, PAUSED), 0)
+        for trial in self.trials:
+            counts[trial.state] += 1
+        told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        return f"ResultGrid({self.path!r}, {len(self)} trials: {told or 'none'})"
+
+
+_AVERAGES = {"avg": 1 << 60, "last-5-avg": 5, "last-10-avg": 10}
+_STATE = {ev.RESUMED: PENDING, ev.LAUNCHED: RUNNING, ev.INTERRUPTED: PENDING}
+
+
+def _take(trial: TrialResult, kind: str, body: dict[str, Any]) -> None:
+    if kind == ev.RESULT:
+        if not body.get("repeat"):
+            trial.metrics = _metrics(body)
+    elif kind == ev.CHECKPOINT:
+        trial.checkpoints[body["iteration"]] = body["path"]
+    elif kind == ev.DELETED:
+        trial.checkpoints = {i: path for i, path in trial.checkpoints.items() if path != body["path"]}
+    elif kind == ev.ENDED:
+        trial.state, trial.reason = body["state"], body["reason"]
+        failure = body.get("failure")
+        trial.error = (failure["traceback"] or failure["message"]) if failure else None
+    elif kind == ev.DECIDED:
+        if body["decision"] == "pause":
+            trial.state, trial.reason = PAUSED, body["reason"]
+    elif kind in _STATE:
+        trial.state, trial.reason = _STATE[kind], body.get("reason")
+        trial.config = body.get("config", trial.config)
+
+
+def _metrics(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body["metrics"], "training_iteration": body["iteration"], "time_total_s": body["time_total_s"]}
+
+
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    """Nested dicts as one, names joined with slashes; lists stay."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            flat.update(_flat(item, f"{name}{key}/"))
+        else:
+            flat[f"{name}{key}"] = item
+    return flat
+
+

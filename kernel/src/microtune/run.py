@@ -1,0 +1,250 @@
+"""Run: one session of a run. `step()` is one turn, so a notebook, a server or a test can drive it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from microtune import __version__
+from microtune import events as ev
+from microtune.compose import LOGGER, Plugins, deliver
+from microtune.facts import Facts
+from microtune.faults import RunError
+from microtune.journal import Journal, encode
+from microtune.kernel import Kernel, Policy, say
+from microtune.lifecycle.log import deliver_event, log
+from microtune.lifecycle.turn import take_turn
+from microtune.lifecycle.wait import look
+from microtune.objective import Objective
+from microtune.replay import State, replay, searcher_of
+from microtune.trial import PAUSED, RUNNING
+
+
+class Run:
+    """Open a session with `start()`, drive it with `step()` until that is False, and always `close()` it."""
+
+    def __init__(
+        self, facts: Facts, plugins: Plugins, journal: Journal, policy: Policy, settings: dict[str, Any], *, resume: bool
+    ) -> None:
+        objective, keep_by = facts.objective, _keep_by(facts)
+        state = State(facts.path, objective.has, keep_by.score if keep_by else None)
+        self._kernel = Kernel(facts, plugins, journal, state, policy)
+        self._settings = settings
+        self._resume = resume
+        self._set_up: list[Any] = []
+        self._closed = False
+
+    @property
+    def facts(self) -> Facts:
+        return self._kernel.facts
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials are in each state."""
+        return dict(self._kernel.state.counts)
+
+    def start(self) -> None:
+        """Read the journal of earlier sessions, if there are any, then set up every plugin; one that refuses ends it here."""
+        k = self._kernel
+        try:
+            for call in k.plugins.calls["setup"]:
+                self._set_up.append(call.composed)
+                deliver(call, "setup", {"run": k.facts})
+            if self._resume:
+                self._replay()
+            self._greet_loggers()
+            look(k, until=0.0)
+            self._open()
+            k.commit()
+        except BaseException as error:
+            self._teardown(error)
+            k.journal.close()
+            raise
+
+    def step(self) -> bool:
+        """One turn; False once the run is over. On an error what was recorded is committed first."""
+        k = self._kernel
+        try:
+            more = take_turn(k)
+        except BaseException:
+            k.journal.commit()
+            raise
+        if not more and k.error is not None:
+            raise k.error
+        return more
+
+    def interrupt(self, signum: int) -> None:
+        """Ask for an orderly end at the next turn; safe in a signal handler."""
+        self._kernel.signal = signum
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Write the session's last event, let the loggers have it, and tear everything down."""
+        if self._closed:
+            return
+        self._closed = True
+        k = self._kernel
+        try:
+            k.record(ev.CLOSED, None, self._closing(error))
+            k.commit()
+            log(k)
+            k.journal.commit(k.logged)
+            k.journal.index()
+        except RunError:
+            if error is None:
+                raise
+        finally:
+            failed = self._teardown(error)
+            k.journal.close()
+        if error is None and failed is not None:
+            raise failed
+
+    @property
+    def outcome(self) -> tuple[bool, str]:
+        """(nothing is left to do, why the session ended)"""
+        k = self._kernel
+        if k.stop_reason is not None:
+            return False, k.stop_reason
+        return True, k.idle or "done"
+
+    def _closing(self, error: BaseException | None) -> dict[str, Any]:
+        finished, reason = self.outcome
+        if error is None:
+            return {"reason": reason, "finished": finished}
+        return {"reason": type(error).__name__, "finished": False, "error": str(error)}
+
+    # --- a session's beginning ---------------------------------------------------------------------------------------
+
+    def _replay(self) -> None:
+        k = self._kernel
+        k.replaying = True
+
+        def clock(at: float) -> None:
+            k.facts.now = at
+
+        replay(k.state, k.journal.events(), k.tell, searcher_of(self._settings), clock)
+        k.replaying = False
+
+    def _greet_loggers(self) -> None:
+        """Each logger hears what it has not had yet; one that is new hears everything."""
+        k = self._kernel
+        k.logged = k.state.seq
+        had = k.journal.loggers()
+        names = [c.name for c in k.plugins.of(LOGGER)]
+        behind = {name: had.get(name, 0) for name in names if had.get(name, 0) < k.logged}
+        if behind:
+            for event in k.journal.events(min(behind.values())):
+                deliver_event(k, event, frozenset(name for name, seq in behind.items() if seq < event.seq))
+        k.journal.set_loggers(dict.fromkeys(names, k.logged))
+
+    def _open(self) -> None:
+        """The session's first events."""
+        k = self._kernel
+        head = {"version": ev.VERSION, "kernel": __version__, "host": socket.gethostname(), "pid": os.getpid()}
+        if not self._resume:
+            identity = {"id": k.facts.id, "name": k.facts.name, "python": platform.python_version()}
+            k.record(ev.OPENED, None, {**head, **identity, "settings": self._settings})
+            return
+        old = k.state.settings
+        changed = {key: value for key, value in self._settings.items() if encode({"": value}) != encode({"": old.get(key)})}
+        new_scheduler = _scheduler(self._settings) != _scheduler(old)
+        k.record(ev.CHANGED, None, {**head, "settings": changed})
+        for trial in k.state.unfinished(RUNNING):
+            k.record(ev.INTERRUPTED, trial.id, {"reason": "the run was interrupted"})
+        for trial in k.state.unfinished(PAUSED) if new_scheduler else ():
+            k.tell("on_start", trial=k.record(ev.RESUMED, trial.id, {"reason": "the scheduler was changed"}))
+        self._check_checkpoints()
+
+    def _check_checkpoints(self) -> None:
+        """Remove folders that the journal does not know; fall back where one that it knows is gone."""
+        k = self._kernel
+        known = _checkpoints(k.journal.events())
+        root = os.path.join(k.facts.path, "trials")
+        for trial_id, name in _folders(root):
+            path = os.path.join(root, trial_id, "checkpoints", name)
+            if path not in known.get(trial_id, ()):
+                shutil.rmtree(path, ignore_errors=True)
+        for life in list(k.state.lives.values()):
+            lost = life.trial.checkpoint
+            if lost is None or not os.path.isabs(lost) or os.path.isdir(lost):
+                continue
+            mine = known.get(life.trial.id, [])
+            left = [kept for kept in mine if os.path.isdir(kept)]
+            instead = left[-1] if left else None
+            start = instead or "the beginning"
+            say.warning("trial %s: its checkpoint %s is gone; it goes on from %s", life.trial.id, lost, start)
+            k.record(ev.DELETED, life.trial.id, {"path": lost, "instead": instead})
+
+    # --- a session's end ---------------------------------------------------------------------------------------------
+
+    def _teardown(self, error: BaseException | None) -> Exception | None:
+        """Everyone that was set up, in the reverse order, whatever the others raise."""
+        k = self._kernel
+        failed: Exception | None = None
+        for call in reversed(k.plugins.calls["teardown"]):
+            if call.composed not in self._set_up and _has_setup(k.plugins, call):
+                continue
+            try:
+                deliver(call, "teardown", {"run": k.facts, "error": error})
+            except Exception as problem:
+                say.warning("%s", problem)
+                if call.composed.role != LOGGER:
+                    failed = failed or problem
+        return failed
+
+
+def _has_setup(plugins: Plugins, call: Any) -> bool:
+    return any(other.composed is call.composed for other in plugins.calls["setup"])
+
+
+def _keep_by(facts: Facts) -> Objective | None:
+    """What the kept checkpoints are ranked by; without a metric all are equal and the last ones stay."""
+    keep = facts.checkpoints
+    if keep.get("keep") is None:
+        return None
+    if keep.get("metric") is None:
+        return _EVEN
+    return Objective(keep["metric"], keep.get("mode", "max"))
+
+
+class _Even(Objective):
+    """Ranks nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("training_iteration", "max")
+
+    def score(self, metrics: Any) -> float:
+        return 0.0
+
+
+_EVEN = _Even()
+
+
+def _scheduler(settings: dict[str, Any]) -> Any:
+    return [[p.get("name"), p.get("class")] for p in settings.get("plugins", ()) if p["role"] == "scheduler"]
+
+
+def _checkpoints(events: Iterator[ev.Event]) -> dict[str, list[str]]:
+    """The checkpoints of each trial that were committed and not deleted, in their order."""
+    known: dict[str, list[str]] = {}
+    for event in events:
+        if event.kind == ev.CHECKPOINT and event.trial is not None:
+            known.setdefault(event.trial, []).append(event.body["path"])
+        elif event.kind == ev.DELETED:
+            for paths in known.values() if event.trial is None else [known.get(event.trial, [])]:
+                if event.body["path"] in paths:
+                    paths.remove(event.body["path"])
+    return known
+
+
+def _folders(root: str) -> Iterator[tuple[str, str]]:
+    if not os.path.isdir(root):
+        return
+    for trial_id in os.listdir(root):
+        checkpoints = os.path.join(root, trial_id, "checkpoints")
+        if os.path.isdir(checkpoints):
+            for name in os.listdir(checkpoints):
+                yield trial_id, name

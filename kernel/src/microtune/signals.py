@@ -1,0 +1,56 @@
+"""SIGINT and SIGTERM: the first one drains the run, a second one forces its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Signals:
+    """While entered, in the main thread only: `interrupt(signum)` at the first signal, an exception at the second.
+
+    `wakeup_fd` becomes readable when one arrives, so that an executor's `wait` can return at once.
+    """
+
+    def __init__(self, interrupt: Callable[[int], None]) -> None:
+        self.interrupt = interrupt
+        self.received: int | None = None
+        self.wakeup_fd: int | None = None
+        self._before: dict[int, Any] = {}
+        self._pipe: tuple[int, int] | None = None
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            if sys.platform != "win32":  # there only sockets can be waited for
+                self._pipe = os.pipe()
+                for end in self._pipe:
+                    os.set_blocking(end, False)
+                self.wakeup_fd = self._pipe[0]
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._before[signum] = signal.signal(signum, self._handle)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
+        if self._pipe is not None:
+            for end in self._pipe:
+                os.close(end)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise ended_by(signum)
+        self.received = signum
+        self.interrupt(signum)
+        if self._pipe is not None:
+            os.write(self._pipe[1], b"!")
+
+
+def ended_by(signum: int, message: str = "") -> BaseException:
+    """What the caller of fit() gets: KeyboardInterrupt, or SystemExit with the shell's code for the signal."""
+    return KeyboardInterrupt(message) if signum == signal.SIGINT else SystemExit(128 + signum)
