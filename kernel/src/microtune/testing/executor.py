@@ -1,0 +1,267 @@
+"""The contract of an executor."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microtune import Exited, Reported, choice, hookimpl, randint, uniform
+from microtune.testing import errands
+from microtune.testing.bench import ExecutorBench, PausesOnce, Spy, children, failures, gone, set_going
+from microtune.testing.contract import finish
+from microtune.testing.fakes import FakeLogger
+
+
+class ExecutorContract(ExecutorBench):
+    """What any executor keeps. `ExecutorBench` lists the capabilities that a plugin may claim."""
+
+    # --- reports -----------------------------------------------------------------------------------------------------
+
+    def test_every_report_arrives_once_and_in_order(self, tmp_path: Path) -> None:
+        results = self.fit(errands.count, tmp_path, num_samples=3, space={"n": randint(150, 200)})
+        for trial in results:
+            assert [row["i"] for row in trial.history] == list(range(trial.config["n"]))
+            assert [row["training_iteration"] for row in trial.history] == list(range(1, trial.config["n"] + 1))
+            seconds = [row["time_total_s"] for row in trial.history]
+            assert seconds == sorted(seconds)
+            assert trial.state == "COMPLETED"
+
+    def test_an_attempt_exits_once_and_a_returned_value_comes_with_its_exit(self, tmp_path: Path) -> None:
+        spy = Spy(self.make())
+        self.fit(errands.reported_and_returned, tmp_path, num_samples=5, executor=spy)
+        exits = [report for batch in spy.batches for report in batch if isinstance(report, Exited)]
+        assert sorted(exit.trial_id for exit in exits) == [f"{n:05d}" for n in range(5)]
+        for batch in spy.batches:
+            for at, report in enumerate(batch):
+                if isinstance(report, Reported) and report.iteration == 2:
+                    rest = batch[at + 1 :]
+                    assert any(isinstance(r, Exited) and r.trial_id == report.trial_id for r in rest), batch
+
+    def test_time_does_not_run_backwards(self, tmp_path: Path) -> None:
+        logger = FakeLogger()
+        self.fit(errands.count, tmp_path, num_samples=5, loggers=[logger])
+        results = [event.at for event in logger.events if event.kind == "result"]
+        assert results == sorted(results)
+
+    @pytest.mark.parametrize(
+        ("trainable", "losses"),
+        [
+            (errands.count, [0.0, 1.0, 2.0, 3.0, 4.0]),
+            (errands.reported_and_returned, [1.0, 2.0]),
+            (errands.yields, [0.0, 1.0, 2.0]),
+            (errands.Counter, [1.0, 2.0, 3.0, 4.0, 5.0]),
+        ],
+        ids=["reports", "returns", "yields", "class"],
+    )
+    def test_functions_generators_and_classes_run(self, trainable: Any, losses: list[float], tmp_path: Path) -> None:
+        (trial,) = self.fit(trainable, tmp_path)
+        assert trial.state == "COMPLETED", trial.error
+        assert [row["loss"] for row in trial.history] == losses
+
+    def test_a_lambda_runs(self, tmp_path: Path) -> None:
+        offset = 41
+        (trial,) = self.fit(lambda config: offset + config["n"], tmp_path, space={"n": choice([1])})
+        assert trial.metrics["loss"] == 42
+
+    def test_odd_values_arrive_as_they_were(self, tmp_path: Path) -> None:
+        (trial,) = self.fit(errands.odd, tmp_path)
+        assert math.isnan(trial.metrics["nan"])
+        assert {k: v for k, v in trial.metrics.items() if k in errands.ODD and k != "nan"} == {
+            k: v for k, v in errands.ODD.items() if k != "nan"
+        }
+
+    def test_trials_know_who_they_are(self, tmp_path: Path) -> None:
+        cwd = os.getcwd()
+        results = self.fit(errands.who, tmp_path, num_samples=3, resources={"cpu": 1})
+        for number, trial in enumerate(results):
+            assert (trial.metrics["id"], trial.metrics["number"], trial.metrics["attempt"]) == (trial.id, number, 1)
+            assert trial.metrics["resources"] == {"cpu": 1}
+            assert os.path.isdir(trial.metrics["folder"])
+            assert trial.metrics["cwd"] == cwd, "the working directory is never changed"
+            assert (trial.metrics["pid"] != os.getpid()) == self.processes
+        assert len({trial.metrics["seed"] for trial in results}) == 3
+
+    def test_a_trial_that_changes_its_config_changes_nothing_else(self, tmp_path: Path) -> None:
+        results = self.fit(errands.scribbles, tmp_path, num_samples=3, space={"x": uniform(0, 1), "inner": [1, 2]})
+        for trial in results:
+            assert trial.metrics["seen"] == trial.config["inner"] == [1, 2]
+            assert 0 <= trial.config["x"] <= 1
+
+    def test_trials_that_can_run_at_once_do(self, tmp_path: Path) -> None:
+        self.needs(self.slots > 1 and not self.virtual_time, "slots > 1, in real time")
+        folder = tmp_path / "meeting"
+        folder.mkdir()
+        results = self.fit(errands.meets, tmp_path, num_samples=2, space={"x": uniform(0, 1), "folder": str(folder)})
+        assert [trial.metrics["met"] for trial in results] == [True, True]
+
+    def test_two_equal_runs_report_the_same_at_the_same_time(self, tmp_path: Path) -> None:
+        self.needs(self.deterministic, "deterministic")
+        told = []
+        for name in ("first", "second"):
+            logger = FakeLogger()
+            self.fit(errands.count, tmp_path, num_samples=7, name=name, loggers=[logger])
+            told.append([event for event in logger.events if event.kind != "opened"])
+        assert told[0] == told[1]
+
+    # --- decisions ---------------------------------------------------------------------------------------------------
+
+    def test_a_stopped_trial_reports_no_more(self, tmp_path: Path) -> None:
+        spy = Spy(self.make())
+        results = self.fit(errands.endless, tmp_path, num_samples=3, stop={"training_iteration": 3}, executor=spy)
+        assert [(trial.state, len(trial.history)) for trial in results] == [("STOPPED", 3)] * 3
+        assert sum(isinstance(report, Reported) for batch in spy.batches for report in batch) == 9
+
+    @pytest.mark.parametrize("trainable", [errands.careful, errands.Counter], ids=["function", "class"])
+    def test_a_paused_trial_goes_on_from_its_checkpoint(self, trainable: Any, tmp_path: Path) -> None:
+        results = self.fit(trainable, tmp_path, num_samples=3, scheduler=PausesOnce())
+        length = 6 if trainable is errands.careful else 5
+        for trial in results:
+            assert trial.state == "COMPLETED", trial.error
+            assert [row["training_iteration"] for row in trial.history] == list(range(1, length + 1))
+            if trainable is errands.careful:
+                assert [row["first"] for row in trial.history] == [0, 0, 2, 2, 2, 2]
+
+    def test_a_checkpoint_comes_back_as_it_was_written(self, tmp_path: Path) -> None:
+        (trial,) = self.fit(errands.careful, tmp_path)
+        assert (Path(trial.checkpoint or "") / "deep" / "step").read_text() == "6"
+
+    # --- failures ----------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("how", "kind", "text"),
+        [("raise", "error", "something is wrong"), ("exit", "error", "SystemExit: 3"), ("memory", "out_of_memory", "too much")],
+    )
+    def test_a_trial_that_fails_says_why_and_the_next_one_runs(self, how: str, kind: str, text: str, tmp_path: Path) -> None:
+        logger = FakeLogger()
+        results = self.fit(errands.fails, tmp_path, num_samples=2, space={"how": choice([how])}, loggers=[logger])
+        for trial in results:
+            assert trial.state == "FAILED"
+            assert text in (trial.error or "")
+            assert "errands.py" in (trial.error or ""), "the traceback is the original one"
+            assert len(trial.history) == 1
+        assert failures(logger) == [kind, kind]
+
+    def test_a_failed_attempt_is_retried_from_the_last_checkpoint(self, tmp_path: Path) -> None:
+        space = {"x": uniform(0, 1), "fail": True}
+        results = self.fit(errands.careful, tmp_path, num_samples=2, space=space, max_failures=1)
+        for trial in results:
+            assert trial.state == "COMPLETED", trial.error
+            assert [row["first"] for row in trial.history] == [0, 0, 0, 3, 3, 3]
+
+    def test_a_trial_whose_process_dies_is_lost_and_tried_again(self, tmp_path: Path) -> None:
+        self.needs(self.processes, "processes")
+        logger = FakeLogger()
+        results = self.fit(errands.dies_once, tmp_path, num_samples=2, loggers=[logger])
+        assert [trial.state for trial in results] == ["COMPLETED", "COMPLETED"]
+        assert failures(logger) == ["lost", "lost"]
+
+    @pytest.mark.parametrize("limit", ["trial_timeout_s", "report_timeout_s"])
+    def test_a_trial_that_hangs_is_ended_by_its_time_limit(self, limit: str, tmp_path: Path) -> None:
+        self.needs(self.kills, "kills")
+        logger = FakeLogger()
+        results = self.fit(errands.hangs, tmp_path, loggers=[logger], grace_s=0.2, **{limit: 1.0})
+        assert [trial.state for trial in results] == ["FAILED"]
+        assert failures(logger) == ["timeout"]
+
+    def test_a_trial_that_does_not_leave_is_killed(self, tmp_path: Path) -> None:
+        self.needs(self.kills, "kills")
+        (trial,) = self.fit(errands.stubborn, tmp_path, stop={"training_iteration": 2}, grace_s=0.2)
+        assert trial.state == "STOPPED"
+
+    def test_a_killed_trial_takes_its_child_processes_with_it(self, tmp_path: Path) -> None:
+        self.needs(self.kills, "kills")
+        (trial,) = self.fit(errands.parent, tmp_path, stop={"training_iteration": 1}, grace_s=0.2)
+        assert gone(trial.metrics["child"])
+
+    def test_resources_that_can_never_be_had_are_refused(self, tmp_path: Path) -> None:
+        self.needs(self.limited, "limited")
+        tuner = self.tuner(errands.returned, tmp_path, resources={"cpu": 1e6})
+        try:
+            results = finish(tuner)
+        except ValueError as error:  # an OptionError, in setup
+            assert "cpu" in str(error)
+        else:
+            assert [trial.state for trial in results] == ["FAILED"]
+            assert "cpu" in (results[0].error or "")
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    def test_waiting_until_a_past_moment_returns_at_once(self, tmp_path: Path) -> None:
+        with self.opened(errands.returned, tmp_path) as (executor, run):
+            start = time.monotonic()
+            batch = executor.inner.wait(run=run, until=0.0)
+            assert time.monotonic() - start < 0.5
+            assert batch.reports == []
+            assert batch.slots >= self.slots
+            assert all(isinstance(amount, (int, float)) for amount in batch.capacity.values())
+
+    def test_waiting_ends_in_time(self, tmp_path: Path) -> None:
+        with self.opened(errands.returned, tmp_path) as (executor, run):
+            start, batch = time.monotonic(), executor.inner.wait(run=run, until=0.0)
+            until = batch.now + 0.3
+            while batch.now < until:
+                batch = executor.inner.wait(run=run, until=until)
+            seconds = time.monotonic() - start
+            assert seconds < 1.5
+            assert self.virtual_time or seconds >= 0.29
+
+    @pytest.mark.parametrize("busy", [False, True])
+    def test_a_signal_ends_the_waiting(self, busy: bool, tmp_path: Path) -> None:
+        self.needs(not self.virtual_time, "a clock that follows the wall's")
+        read, write = os.pipe()
+        trainable = errands.hangs if busy else errands.returned
+        try:
+            with self.opened(trainable, tmp_path, wakeup_fd=read) as (executor, run):
+                if busy:
+                    set_going(executor, run)
+                threading.Timer(0.2, os.write, (write, b"x")).start()
+                start = time.monotonic()
+                executor.inner.wait(run=run, until=math.inf)
+                assert time.monotonic() - start < 1.6, "a wait watches run.wakeup_fd, or lasts a second at most"
+        finally:
+            os.close(read)
+            os.close(write)
+
+    def test_a_time_budget_ends_the_run_and_keeps_its_trials(self, tmp_path: Path) -> None:
+        results = self.fit(errands.endless, tmp_path, time_budget_s=1.0, grace_s=0.5)
+        assert [trial.state for trial in results] == ["PENDING"]
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("trainable", [errands.count, errands.endless], ids=lambda f: f.__name__)
+    def test_nothing_is_left_behind(self, trainable: Callable[..., Any], tmp_path: Path) -> None:
+        threads, processes, cwd = set(threading.enumerate()), children(), os.getcwd()
+        self.fit(trainable, tmp_path, num_samples=3, stop={"training_iteration": 4})
+        assert children() <= processes
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(5)
+            assert not thread.is_alive(), f"{thread} is still running"
+        assert os.getcwd() == cwd
+
+    def test_an_error_leaves_nothing_behind_either(self, tmp_path: Path) -> None:
+        class Broken:
+            @hookimpl
+            def decide(self) -> None:
+                raise RuntimeError("broken on purpose")
+
+        threads, processes = set(threading.enumerate()), children()
+        with pytest.raises(Exception, match="broken on purpose"):
+            self.fit(errands.endless, tmp_path, scheduler=Broken(), grace_s=0.2)
+        assert children() <= processes
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(5)
+            assert not thread.is_alive(), f"{thread} is still running"
+
+    def test_teardown_may_come_early_and_twice(self, tmp_path: Path) -> None:
+        processes = children()
+        with self.opened(errands.returned, tmp_path) as (executor, run):
+            pass
+        executor.inner.teardown(run=run, error=None)
+        assert children() <= processes
