@@ -54,9 +54,6 @@ class Plugins:
     calls: dict[str, list[Call]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.refresh()
-
-    def refresh(self) -> None:
         by_name = {_registered_name(c, i): c for i, c in enumerate(self.composed)}
         for hook in hookspecs.HOOKS:
             self.calls[hook] = []
@@ -65,9 +62,10 @@ class Plugins:
                 self.calls[hook].append(Call(one, impl.function, tuple(impl.argnames), one.role == LOGGER))
 
     def quarantine(self, composed: Composed) -> None:
-        """Call this plugin no more."""
-        self.manager.unregister(composed.plugin)
-        self.refresh()
+        """Call this plugin no more, but for its teardown: it may hold a terminal or a file."""
+        self.composed = [one for one in self.composed if one is not composed]
+        for hook in hookspecs.HOOKS[:-1]:
+            self.calls[hook] = [call for call in self.calls[hook] if call.composed is not composed]
 
     def of(self, role: str) -> list[Composed]:
         return [c for c in self.composed if c.role == role]
@@ -88,8 +86,11 @@ def deliver(call: Call, hook: str, arguments: dict[str, Any]) -> Any:
 
 
 def compose(chosen: Iterable[Composed]) -> Plugins:
-    """Register the chosen instances, loggers first and stop rules last, and check that they keep the contract."""
-    composed = sorted(chosen, key=lambda c: -ORDER.index(c.role))
+    """Register the chosen instances, loggers first and stop rules last, and check that they keep the contract.
+
+    Those of one role are called in the order in which they were given.
+    """
+    composed = sorted(reversed(list(chosen)), key=lambda c: -ORDER.index(c.role))
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     for index, one in enumerate(composed):
@@ -123,6 +124,10 @@ def check_hooks(composed: Composed) -> None:
         found = True
         if inspect.iscoroutinefunction(function):
             raise OptionError(f"{composed.title}: {name} is `async def`; hooks are plain functions")
+        asked = getattr(function, f"{hookspecs.PROJECT}_impl")
+        for option in ("tryfirst", "trylast", "wrapper", "hookwrapper"):
+            if asked.get(option):
+                raise OptionError(f"{composed.title}: {name} is marked {option}; the order of the roles is the only one there is")
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 raise OptionError(f"{composed.title}: {name} may take positional parameters only, not {str(parameter)!r}")

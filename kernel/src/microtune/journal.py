@@ -32,21 +32,26 @@ CREATE TABLE loggers (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, active INTEGE
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, trial TEXT, body TEXT NOT NULL
 );
--- For people. The kernel reads `events` only.
+-- For people. The kernel reads `events` only. json_extract, not ->>, which SQLite has since 3.38 only.
 CREATE VIEW results AS
-    SELECT seq, at, trial, body ->> 'iteration' AS iteration, body ->> 'time_total_s' AS time_total_s,
-           body -> 'metrics' AS metrics, body ->> 'checkpoint' AS checkpoint
-    FROM events WHERE kind = 'result' AND body ->> 'repeat' IS NULL;
+    SELECT seq, at, trial, json_extract(body, '$.iteration') AS iteration,
+           json_extract(body, '$.time_total_s') AS time_total_s, json_extract(body, '$.metrics') AS metrics,
+           json_extract(body, '$.checkpoint') AS checkpoint
+    FROM events WHERE kind = 'result' AND json_extract(body, '$.repeat') IS NULL;
 CREATE VIEW trials AS
-    SELECT made.trial AS id, made.body ->> 'number' AS number,
-           CASE last.kind WHEN 'ended' THEN last.body ->> 'state' WHEN 'launched' THEN 'RUNNING'
+    SELECT made.trial AS id, json_extract(made.body, '$.number') AS number,
+           CASE last.kind WHEN 'ended' THEN json_extract(last.body, '$.state') WHEN 'launched' THEN 'RUNNING'
                           WHEN 'decided' THEN 'PAUSED' ELSE 'PENDING' END AS state,
-           last.body ->> 'reason' AS reason, made.body -> 'config' AS config
+           json_extract(last.body, '$.reason') AS reason,
+           json_extract(coalesce(again.body, made.body), '$.config') AS config
     FROM events AS made
     JOIN (SELECT trial, max(seq) AS seq FROM events
           WHERE kind IN ('created', 'resumed', 'launched', 'interrupted', 'ended')
-             OR (kind = 'decided' AND body ->> 'decision' = 'pause') GROUP BY trial) AS latest USING (trial)
+             OR (kind = 'decided' AND json_extract(body, '$.decision') = 'pause') GROUP BY trial) AS latest USING (trial)
     JOIN events AS last ON last.seq = latest.seq
+    LEFT JOIN (SELECT trial, max(seq) AS seq FROM events
+               WHERE kind = 'resumed' AND json_extract(body, '$.config') IS NOT NULL GROUP BY trial) AS moved USING (trial)
+    LEFT JOIN events AS again ON again.seq = moved.seq
     WHERE made.kind = 'created';
 """
 
@@ -100,7 +105,8 @@ class Journal:
 
     def __init__(self, folder: str, *, create: bool) -> None:
         self.folder = folder
-        self.fresh: list[Event] = []
+        self.fresh: list[Event] = []  # not committed yet
+        self._rows: list[_Row] = []  # the same, as they are written
         self._lock: IO[str] | None = None
         path = MEMORY
         if folder != MEMORY:
@@ -128,14 +134,25 @@ class Journal:
             raise RunError(f"the journal in {folder!r} cannot be opened: {error}") from error
 
     def append(self, event: Event) -> None:
+        seq, at, kind, trial, body = event
+        try:
+            text = encode(_relative(body, self.folder))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise RunError(f"the event {kind!r} of trial {trial} cannot be written down, as it is not JSON: {error}") from error
+        self._rows.append((seq, at, kind, trial, text))
         self.fresh.append(event)
+
+    def retract(self) -> None:
+        """Take the last one back."""
+        self._rows.pop()
+        self.fresh.pop()
 
     def commit(self, logged: int | None = None) -> list[Event]:
         """Write what was appended, and that the loggers have had everything up to `logged`; return what was written."""
         events = self.fresh
         if not events and logged is None:
             return events
-        rows = [(seq, at, kind, trial, encode(body)) for seq, at, kind, trial, body in events]
+        rows = self._rows
         try:
             if len(rows) <= _FEW and logged is None:
                 # One statement is a transaction by itself, and a fifth cheaper than one that is begun and committed.
@@ -146,18 +163,17 @@ class Journal:
                 if logged is not None:
                     self._db.execute("UPDATE loggers SET seq = ? WHERE active", (logged,))
                 self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:  # KeyboardInterrupt too
             if self._db.in_transaction:
                 self._db.rollback()
-            raise RunError(
-                f"the journal in {self.folder!r} cannot be written: {error}. What was committed before is safe; make room or "
-                f"give back the right to write, then resume the run from {self.folder!r}"
-            ) from error
-        self.fresh = []
+            if not isinstance(error, sqlite3.Error):
+                raise
+            raise self._refused(error) from error
+        self.fresh, self._rows = [], []
         return events
 
-    def events(self, after: int = 0) -> Iterator[Event]:
-        return _read(self._db, after)
+    def events(self, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Event]:
+        return _read(self._db, self.folder, after, kinds)
 
     def put(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
@@ -168,8 +184,18 @@ class Journal:
 
     def set_loggers(self, positions: dict[str, int]) -> None:
         """From now on a commit's `logged` is meant for these loggers."""
-        self._db.execute("UPDATE loggers SET active = 0")
-        self._db.executemany("INSERT OR REPLACE INTO loggers VALUES (?, ?, 1)", positions.items())
+        try:
+            self._db.execute("UPDATE loggers SET active = 0")
+            self._db.executemany("INSERT OR REPLACE INTO loggers VALUES (?, ?, 1)", positions.items())
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+
+    def retire_logger(self, name: str) -> None:
+        """It hears no more: its position stays where it is, and it is told the rest when it is back."""
+        try:
+            self._db.execute("UPDATE loggers SET active = 0 WHERE name = ?", (name,))
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
 
     def close(self) -> None:
         """Let go of the folder. A journal in memory can be read as long as somebody holds it."""
@@ -181,7 +207,15 @@ class Journal:
 
     def index(self) -> None:
         """Make reading one trial's events fast; done once a session is over, since it slows down writing."""
-        self._db.execute("CREATE INDEX IF NOT EXISTS events_by_trial ON events (trial, seq)")
+        with contextlib.suppress(sqlite3.Error):  # a full disk: reading is slow then, and nothing is lost
+            self._db.execute("CREATE INDEX IF NOT EXISTS events_by_trial ON events (trial, seq)")
+
+    def _refused(self, error: sqlite3.Error) -> RunError:
+        return RunError(
+            f"the journal in {self.folder!r} cannot be written: {error}. What was committed before is safe; make room or "
+            f"give back the right to write, then resume the run from {self.folder!r}"
+        )
+
 
 
 _FEW = 8  # rows; most turns have no more
@@ -192,6 +226,7 @@ class Reader:
     """The readers' side: as many as you like, while the run goes on."""
 
     def __init__(self, folder: str) -> None:
+        self._folder = os.path.abspath(folder)
         path = os.path.join(folder, FILE)
         if not os.path.exists(path):
             raise RunError(f"there is no run in {folder!r}: it holds no {FILE}")
@@ -206,11 +241,11 @@ class Reader:
             raise RunError(f"the journal in {folder!r} cannot be read: {error}") from error
 
     def events(self, after: int = 0, kinds: tuple[str, ...] = (), trial: str | None = None) -> Iterator[Event]:
-        return _read(self._db, after, kinds, trial)
+        return _read(self._db, self._folder, after, kinds, trial)
 
     def last(self, kind: str) -> Event | None:
         row = self._db.execute(f"{_SELECT} WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)).fetchone()
-        return row and _event(row)
+        return row and _event(row, self._folder)
 
     def seq(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
@@ -222,7 +257,12 @@ class Reader:
 _SELECT = "SELECT seq, at, kind, trial, body FROM events"
 
 
-def _read(db: sqlite3.Connection, after: int, kinds: tuple[str, ...] = (), trial: str | None = None) -> Iterator[Event]:
+_Row = tuple[int, float, str, "str | None", str]
+
+
+def _read(
+    db: sqlite3.Connection, folder: str, after: int, kinds: tuple[str, ...] = (), trial: str | None = None
+) -> Iterator[Event]:
     where, values = ["seq > ?"], [after, *kinds]
     if kinds:
         where.append(f"kind IN ({', '.join('?' * len(kinds))})")
@@ -231,14 +271,33 @@ def _read(db: sqlite3.Connection, after: int, kinds: tuple[str, ...] = (), trial
         values.append(trial)
     try:
         for row in db.execute(f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY seq", values):
-            yield _event(row)
+            yield _event(row, folder)
     except (sqlite3.DatabaseError, ValueError) as error:
-        raise RunError(f"the journal is damaged: {error}") from error
+        raise RunError(f"the journal in {folder!r} is damaged: {error}") from error
 
 
-def _event(row: tuple[int, float, str, str | None, str]) -> Event:
+def _event(row: _Row, folder: str) -> Event:
     seq, at, kind, trial, body = row
-    return Event(seq, at, kind, trial, decode(body))
+    return Event(seq, at, kind, trial, _absolute(decode(body), folder))
+
+
+# A checkpoint inside the run's folder is written down as "./trials/...", so that a run that was moved or is reached by
+# another path still finds it.
+_PATHS = ("path", "checkpoint", "instead")
+
+
+def _relative(body: dict[str, Any], folder: str) -> dict[str, Any]:
+    inside = {
+        key: "." + body[key][len(folder) :] for key in _PATHS if key in body and str(body[key]).startswith(folder + os.sep)
+    }
+    return {**body, **inside} if inside else body
+
+
+def _absolute(body: dict[str, Any], folder: str) -> dict[str, Any]:
+    for key in _PATHS:
+        if key in body and str(body[key]).startswith("." + os.sep):
+            body[key] = folder + body[key][1:]
+    return body
 
 
 def check_version(db: sqlite3.Connection, folder: str) -> None:

@@ -10,7 +10,7 @@ from microtune.answers import Decision, Pause
 from microtune.compose import Call, Plugins, deliver
 from microtune.events import Event
 from microtune.facts import Facts
-from microtune.faults import PluginError
+from microtune.faults import CannotFit, PluginError
 from microtune.journal import Journal
 from microtune.replay import State
 from microtune.trial import RUNNING, Trial
@@ -53,6 +53,7 @@ class Kernel:
         self.signal: int | None = None
         self.error: Exception | None = None  # raised once the run has drained
         self.replaying = False
+        self.late_faults: list[dict[str, str]] = []  # of loggers during the replay, which writes nothing
         self.idle: str | None = None  # why nothing was suggested
         self.done = False
 
@@ -62,7 +63,11 @@ class Kernel:
         """Write an event down and apply it; returns its trial (a Trial wherever the kind has one)."""
         event = Event(self.state.seq + 1, self.now if at is None else at, kind, trial_id, body)
         self.journal.append(event)
-        return self.state.apply(event)
+        try:
+            return self.state.apply(event)
+        except BaseException:
+            self.journal.retract()  # what the fold refuses once it would refuse at every resume
+            raise
 
     def commit(self) -> None:
         fresh = self.journal.fresh
@@ -81,7 +86,7 @@ class Kernel:
         """The first answer that is not None, and the name of the plugin that gave it."""
         arguments["run"] = self.facts
         for call in self.plugins.calls[hook]:
-            answer = deliver(call, hook, arguments)
+            answer = self.observe(call, hook, arguments) if call.observes else deliver(call, hook, arguments)
             if answer is not None:
                 return answer, call.composed.name
         return None, None
@@ -95,14 +100,20 @@ class Kernel:
             else:
                 deliver(call, hook, arguments)
 
-    def observe(self, call: Call, hook: str, arguments: dict[str, Any]) -> None:
+    def observe(self, call: Call, hook: str, arguments: dict[str, Any]) -> Any:
+        """Call a logger; one that raises is called no more, but for its teardown."""
         try:
-            deliver(call, hook, arguments)
-        except PluginError as error:
+            return deliver(call, hook, arguments)
+        except (PluginError, CannotFit) as error:
             self.plugins.quarantine(call.composed)
+            self.journal.retire_logger(call.composed.name)
             say.warning("%s. It is called no more; the run goes on.", error)
-            if not self.replaying:
-                self.record(ev.FAULT, None, {"plugin": call.composed.title, "hook": hook, "message": str(error)})
+            fault = {"plugin": call.composed.title, "hook": hook, "message": str(error)}
+            if self.replaying:
+                self.late_faults.append(fault)
+            else:
+                self.record(ev.FAULT, None, fault)
+            return None
 
     # --- ending ------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from microtune.trial import COMPLETED, ENDED, FAILED, PAUSED, PENDING, RUNNING, 
 class Life:
     """What the kernel keeps of a trial that is not over, beside the Trial itself."""
 
-    __slots__ = ("began", "checkpoints", "latest", "losses", "lost_at", "measured", "spent", "trial")
+    __slots__ = ("began", "checkpoints", "latest", "losses", "lost_at", "measured", "sent", "spent", "trial")
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -25,6 +25,7 @@ class Life:
         self.losses = 0  # in a row, at iteration `lost_at`
         self.lost_at = -1
         self.latest: str | None = None  # its own last checkpoint
+        self.sent = False  # its Resume names where to go on from, and it has not been launched since
         self.checkpoints: list[tuple[str, float]] = []  # (path, score) of those kept, where they are counted at all
 
 
@@ -58,8 +59,8 @@ class State:
 
     def apply(self, event: Event) -> Trial | None:
         """Take in one event and return its trial as of now."""
-        self.seq = event.seq
         trial: Trial | None = self._apply[event.kind](event)
+        self.seq = event.seq
         if event.at > self.last_at:
             self.last_at = event.at
         return trial
@@ -103,6 +104,10 @@ class State:
     def _opened(self, event: Event) -> None:
         if self.session_began is not None:
             self.elapsed += self.last_at - self.session_began
+        for life in self.lives.values():
+            if life.trial.state == RUNNING:  # its session was killed, and it with it: nobody ran in between
+                life.spent += max(0.0, self.last_at - life.began)
+                life.began = event.at
         self.session_began = self.last_at = event.at  # a virtual clock may start anew
         self.settings.update(event.body["settings"])
         self.closed = None
@@ -129,6 +134,7 @@ class State:
         life, body = self._life(event), event.body
         trial = life.trial
         self._restore_from(life, body.get("checkpoint", trial.checkpoint))
+        life.sent = "checkpoint" in body
         return self._move(
             life, PENDING, body.get("reason"), starts=trial.starts + 1, config=body.get("config", trial.config),
             resources=body.get("resources", trial.resources), iteration=body.get("iteration", trial.iteration),
@@ -137,12 +143,15 @@ class State:
     def _launched(self, event: Event) -> Trial:
         life = self._life(event)
         life.began = event.at
+        life.sent = False
         return self._move(life, RUNNING, None, attempt=event.body["attempt"])
 
-    def _checkpoint(self, event: Event) -> Trial:
-        life, path = self._life(event), event.body["path"]
+    def _checkpoint(self, event: Event) -> Trial | None:
+        life, path = self.lives.get(event.trial or ""), event.body["path"]
+        if life is None:  # replayed: a trial that was stopped wrote it on its way out
+            return None
         life.latest = path
-        if life.trial.state not in ENDED:
+        if life.trial.state not in ENDED and not life.sent:
             self._restore_from(life, path)
         if self._score is not None:
             life.checkpoints.append((path, float("-inf")))  # one without a result ranks last
@@ -150,13 +159,13 @@ class State:
 
     def _result(self, event: Event) -> Trial:
         life, body = self._life(event), event.body
-        if body.get("repeat"):
-            return life.trial
         metrics = body["metrics"]
-        if not life.measured and self._measures(metrics):
-            life.measured = self.measured = True
         if self._score is not None and "checkpoint" in body:
             life.checkpoints[-1] = (body["checkpoint"], self._score(metrics))
+        if body.get("repeat"):
+            return life.trial
+        if not life.measured and self._measures(metrics):
+            life.measured = self.measured = True
         trial = life.trial = life.trial._replace(iteration=body["iteration"])
         return trial
 

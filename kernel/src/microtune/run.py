@@ -48,7 +48,7 @@ class Run:
         return dict(self._kernel.state.counts)
 
     def start(self) -> None:
-        """Read the journal of earlier sessions, if there are any, then set up every plugin; one that refuses ends it here."""
+        """Set up every plugin, then tell them the journal of earlier sessions; one that refuses ends it here."""
         k = self._kernel
         try:
             for call in k.plugins.calls["setup"]:
@@ -71,7 +71,7 @@ class Run:
         try:
             more = take_turn(k)
         except BaseException:
-            k.journal.commit()
+            k.commit()
             raise
         if not more and k.error is not None:
             raise k.error
@@ -127,11 +127,14 @@ class Run:
 
         replay(k.state, k.journal.events(), k.tell, searcher_of(self._settings), clock)
         k.replaying = False
+        k.now = k.state.last_at
+        for fault in k.late_faults:
+            k.record(ev.FAULT, None, fault)
 
     def _greet_loggers(self) -> None:
         """Each logger hears what it has not had yet; one that is new hears everything."""
         k = self._kernel
-        k.logged = k.state.seq
+        k.logged = k.state.seq - len(k.journal.fresh)
         had = k.journal.loggers()
         names = [c.name for c in k.plugins.of(LOGGER)]
         behind = {name: had.get(name, 0) for name in names if had.get(name, 0) < k.logged}
@@ -161,7 +164,7 @@ class Run:
     def _check_checkpoints(self) -> None:
         """Remove folders that the journal does not know; fall back where one that it knows is gone."""
         k = self._kernel
-        known = _checkpoints(k.journal.events())
+        known = _checkpoints(k.journal.events(kinds=(ev.CHECKPOINT, ev.DELETED)))
         root = os.path.join(k.facts.path, "trials")
         for trial_id, name in _folders(root):
             path = os.path.join(root, trial_id, "checkpoints", name)

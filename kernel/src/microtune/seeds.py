@@ -22,7 +22,7 @@ def rng(seed: int, *key: str | int) -> random.Random:
 
 
 class Later:
-    """A generator that is made when it is first used: making one costs as much as projecting a config, which rarely draws."""
+    """A random.Random that is made when it is first used: making one costs more than all else that may need it does."""
 
     __slots__ = ("_key", "_made", "_seed")
 

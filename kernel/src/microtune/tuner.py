@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
-import re
 import secrets
 import tempfile
 import time
@@ -12,19 +12,30 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from microtune.compose import EXECUTOR, LOGGER, SCHEDULER, SEARCHER, STOPPER, Composed, choose, compose, modify
+from microtune import arguments
+from microtune.compose import (
+    EXECUTOR,
+    LOGGER,
+    SCHEDULER,
+    SEARCHER,
+    STOPPER,
+    Composed,
+    check_hooks,
+    choose,
+    compose,
+    modify,
+)
 from microtune.facts import Facts, Limits
 from microtune.faults import OptionError, RunError
 from microtune.journal import MEMORY, Journal, Reader
 from microtune.kernel import Policy
+from microtune.modifiers import check_point
 from microtune.objective import Objective
 from microtune.results import ResultGrid
 from microtune.run import Run
 from microtune.signals import Signals, ended_by
 from microtune.space import Space
 from microtune.stopping import parse_stop
-
-_LOST = "$object"  # in the journal: a value that JSON cannot hold, by its repr
 
 
 class Tuner:
@@ -83,21 +94,33 @@ class Tuner:
     ) -> None:
         self._given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         self._resumed: str | None = None
-        self.trainable = resolve_trainable(trainable)
-        self.space = param_space if isinstance(param_space, Space) else Space(_as_dict(param_space, "param_space"))
+        self._journal: Journal | None = None
+        self.trainable = arguments.resolve_trainable(trainable)
+        self.space = param_space if isinstance(param_space, Space) else Space(arguments.as_dict(param_space, "param_space"))
         if not self.space.spec:
             raise OptionError("param_space is empty: name a parameter, such as {'lr': microtune.loguniform(1e-5, 1e-1)}")
         self.objective = Objective(metric, mode)
-        if isinstance(loggers, str) or isinstance(modifiers, str):
-            raise OptionError("loggers= and modifiers= are lists, such as ['console', 'csv']")
-        _positive("num_samples", num_samples, whole=True)
-        _positive("max_concurrent_trials", max_concurrent_trials, whole=True)
+        arguments.listed("loggers", loggers, "['console', 'csv']")
+        arguments.listed("modifiers", modifiers, "['dedup']")
+        arguments.listed("warm_start", warm_start, "['runs/first']: folders of runs")
+        arguments.listed("points_to_evaluate", points_to_evaluate or (), "[{'lr': 0.1}]")
+        for index, point in enumerate(points_to_evaluate or ()):
+            check_point(point, index, self.space)
+        parse_stop(stop)
+        arguments.positive("num_samples", num_samples, whole=True)
+        arguments.positive("max_concurrent_trials", max_concurrent_trials, whole=True)
         for key in ("time_budget_s", "trial_timeout_s", "report_timeout_s", "grace_s"):
-            _positive(key, self._given[key])
-        self.resources = _resources(resources)
-        self.checkpoints = _checkpoints(checkpoints)
-        self.seed = secrets.randbits(31) if seed is None else seed
-        self.name = name or f"{_name_of(self.trainable)}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+            arguments.positive(key, self._given[key])
+        if isinstance(max_failures, bool) or not isinstance(max_failures, int) or max_failures < -1:
+            raise OptionError(f"max_failures={max_failures!r}: it must be a whole number; 0 means no retry, -1 no limit")
+        if not isinstance(fail_fast, bool):
+            raise OptionError(f"fail_fast={fail_fast!r}: it must be True or False")
+        self.resources = arguments.resources(resources)
+        self.checkpoints = arguments.checkpoints(checkpoints, self.objective)
+        self.seed = secrets.randbits(31) if seed is None else arguments.whole("seed", seed)
+        if name is not None and not isinstance(name, str):
+            raise OptionError(f"name={name!r}: it must be a string")
+        self.name = name or f"{arguments.name_of(self.trainable)}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         if os.sep in self.name or self.name in (".", ".."):
             raise OptionError(f"name={self.name!r} is the name of one folder: put the rest of the path into storage_path=")
 
@@ -118,6 +141,8 @@ class Tuner:
             run = self.open(signals.wakeup_fd)
             error: BaseException | None = None
             try:
+                if signals.received is not None:  # while the run was being set up
+                    run.interrupt(signals.received)
                 while run.step():
                     pass
             except BaseException as problem:
@@ -126,12 +151,18 @@ class Tuner:
             finally:
                 run.close(error)
         if signals.received is not None and run.outcome[0] is False:
-            raise ended_by(signals.received, f"the run was interrupted; go on with `microtune resume {run.facts.path}`")
+            how = "it was kept in memory only" if self._in_memory else f"go on with `microtune resume {run.facts.path}`"
+            raise ended_by(signals.received, f"the run was interrupted; {how}")
         return self.results()
 
     def open(self, wakeup_fd: int | None = None) -> Run:
         """The run, set up and ready for `step()`. Whoever opens it closes it: `fit` does both."""
         path = self._path()
+        if self._journal is not None:
+            raise RunError(
+                f"this Tuner has had its run, {path!r}: results() has what came of it. Make another Tuner for another run, or "
+                "go on with this one through Tuner.restore(path, num_samples=...)"
+            )
         chosen = self._choose()
         settings = self._settings(chosen)
         journal = Journal(MEMORY if self._in_memory else path, create=self._resumed is None)
@@ -153,12 +184,14 @@ class Tuner:
         except BaseException:
             journal.close()
             raise
-        self._journal = journal
         run.start()
+        self._journal = journal
         return run
 
     def results(self) -> ResultGrid:
         """The results so far."""
+        if self._in_memory and self._journal is None:
+            raise RunError("there are no results yet: call fit() first")
         return ResultGrid(self._path(), self.objective, source=self._journal if self._in_memory else None)
 
     # --- resuming ----------------------------------------------------------------------------------------------------
@@ -179,22 +212,22 @@ class Tuner:
         if not settings:
             raise RunError(f"the run in {path!r} was ended before it began: start it anew with Tuner(...)")
         settings.pop("plugins", None)
-        if unknown := set(changes) - set(settings) - {"param_space"}:
-            raise OptionError(f"restore() takes the arguments of Tuner, not {', '.join(sorted(unknown))}")
         for fixed in ("name", "storage_path", "seed"):
             if fixed in changes:
                 raise OptionError(f"{fixed}= belongs to the run and cannot be changed by restore()")
+        if unknown := set(changes) - set(inspect.signature(cls).parameters):
+            raise OptionError(f"restore() takes the arguments of Tuner, not {', '.join(sorted(unknown))}")
         given = {**settings, **changes}
         if trainable is not None:
             given["trainable"] = trainable
+        lost = {key: f"it was {arguments.told(value)}" for key, value in given.items() if arguments.is_lost(value)}
         if "param_space" not in changes:
             given["param_space"] = Space.from_json(settings["param_space"])
             if given["param_space"].opaque:
-                raise OptionError("the space holds functions (sample_from, constraints): pass param_space= again")
-        lost = [key for key, value in given.items() if _is_lost(value)]
+                lost["param_space"] = "it holds functions: sample_from or constraints"
         if lost:
-            what = ", ".join(f"{key}= (it was {_repr_of(given[key])})" for key in lost)
-            raise OptionError(f"the journal cannot hold everything: pass again {what}")
+            what = ", ".join(f"{key}= ({why})" for key, why in lost.items())
+            raise OptionError(f"the journal of {path!r} cannot hold Python objects: pass again to restore() {what}")
         given["storage_path"], given["name"] = os.path.split(path)
         tuner = cls(given.pop("trainable"), **given)
         tuner._resumed = path
@@ -212,7 +245,7 @@ class Tuner:
             if self._in_memory:
                 storage = os.path.join(tempfile.gettempdir(), f"microtune-{secrets.token_hex(4)}")  # made when first used
             elif storage is None:
-                storage = os.environ.get("MICROTUNE_STORAGE", os.path.join("~", "microtune_runs"))
+                storage = os.environ.get("MICROTUNE_STORAGE") or os.path.join("~", "microtune_runs")
             self._folder = os.path.join(os.path.abspath(os.path.expanduser(storage)), self.name)
         return self._folder
 
@@ -240,117 +273,17 @@ class Tuner:
     @staticmethod
     def _put(name: str, searcher: Composed, **options: Any) -> Composed:
         """One of the kernel's own modifiers in front of the searcher. Its options are the Tuner's and journalled there."""
+        check_hooks(searcher)
         plugin = getattr(import_module("microtune.modifiers"), name)(searcher.plugin, **options)
         return Composed(SEARCHER, searcher.name, plugin, searcher.described)
 
     def _settings(self, chosen: list[Composed]) -> dict[str, Any]:
         """What the journal keeps: the arguments of Tuner, and what was composed of them."""
-        settings = {key: _to_json(value) for key, value in self._given.items()}
+        settings = {key: arguments.to_json(value) for key, value in self._given.items()}
         settings["param_space"] = self.space.to_json()
-        settings["trainable"] = _spell(self._given["trainable"])
+        settings["trainable"] = arguments.spell(self._given["trainable"])
         settings["seed"] = self.seed
         del settings["name"], settings["storage_path"]
         described = [json.loads(json.dumps(one.described, default=repr)) for one in chosen]
         settings["plugins"] = described
         return settings
-
-
-# --- checking and spelling arguments ---------------------------------------------------------------------------------
-
-
-def resolve_trainable(trainable: Any) -> Any:
-    """A function or class as it is, or imported from "module:name"."""
-    if isinstance(trainable, str):
-        module, _, attribute = trainable.partition(":")
-        if not attribute:
-            raise OptionError(f"trainable={trainable!r}: a trainable in text is 'module:function'")
-        try:
-            return getattr(import_module(module), attribute)
-        except ImportError as error:
-            raise OptionError(f"trainable={trainable!r}: the module cannot be imported: {error}") from error
-        except AttributeError as error:
-            raise OptionError(f"trainable={trainable!r}: {error}") from error
-    if not callable(trainable):
-        raise OptionError(f"trainable is {trainable!r}: give a function of config, a Trainable class, or 'module:function'")
-    return trainable
-
-
-def _name_of(trainable: Any) -> str:
-    return re.sub(r"\W+", "-", getattr(trainable, "__name__", type(trainable).__name__)).strip("-") or "run"
-
-
-def _spell(value: Any) -> Any:
-    """A function or class by where it can be imported from, or as lost."""
-    if isinstance(value, str):
-        return value
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-    if module and module != "__main__" and name.isidentifier():
-        return f"{module}:{name}"
-    return {_LOST: repr(value)}
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, type) and value.__module__ != "__main__" and value.__qualname__.isidentifier():
-        return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, Mapping):
-        return {str(key): _to_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_to_json(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return {_LOST: repr(value)}
-
-
-def _is_lost(value: Any) -> bool:
-    if isinstance(value, dict):
-        return _LOST in value or any(_is_lost(item) for item in value.values())
-    return isinstance(value, (list, tuple)) and any(_is_lost(item) for item in value)
-
-
-def _repr_of(value: Any) -> str:
-    if isinstance(value, dict) and _LOST in value:
-        return str(value[_LOST])
-    return repr(value)
-
-
-def _as_dict(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise OptionError(f"{name} is {value!r}: it must be a dict")
-    return dict(value)
-
-
-def _positive(name: str, value: Any, *, whole: bool = False) -> None:
-    if value is None:
-        return
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
-        what = "a whole number above zero" if whole else "a number of seconds above zero"
-        raise OptionError(f"{name}={value!r}: it must be {what}" + ("; None means no limit" if name != "grace_s" else ""))
-
-
-def _resources(resources: Mapping[str, float] | None) -> dict[str, float]:
-    given = {"cpu": 1.0} if resources is None else _as_dict(resources, "resources")
-    for key, amount in given.items():
-        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < float("inf"):
-            raise OptionError(f"resources: {key!r} is {amount!r}; it must be a number, zero or more")
-    return given
-
-
-_CHECKPOINT_KEYS = ("keep", "metric", "mode", "every", "at_end")
-
-
-def _checkpoints(checkpoints: Mapping[str, Any] | None) -> dict[str, Any]:
-    given = {} if checkpoints is None else _as_dict(checkpoints, "checkpoints")
-    for key in given:
-        if key not in _CHECKPOINT_KEYS:
-            raise OptionError(f"checkpoints has no key {key!r}: {', '.join(_CHECKPOINT_KEYS)}")
-    for key, least in (("keep", 1), ("every", 0)):
-        value = given.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            raise OptionError(f"checkpoints: {key} is {value!r}; it must be a whole number, at least {least}")
-    if "mode" in given and given["mode"] not in ("min", "max"):
-        raise OptionError(f"checkpoints: mode is {given['mode']!r}; it must be 'min' or 'max'")
-    return given
-

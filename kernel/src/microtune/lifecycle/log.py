@@ -7,11 +7,10 @@ from microtune.kernel import Kernel
 
 
 def log(k: Kernel) -> None:
-    events, k.to_log = k.to_log, []
-    for event in events:
+    for event in k.to_log:
         deliver_event(k, event)
-    if events:
-        k.logged = events[-1].seq
+        k.logged = event.seq
+    k.to_log = []  # not before: where a signal breaks in, they are delivered again
 
 
 def deliver_event(k: Kernel, event: Event, only: frozenset[str] | None = None) -> None:

@@ -45,7 +45,7 @@ def fill(k: Kernel) -> None:
 def _ask(k: Kernel) -> tuple[Any, Composed]:
     """The scheduler, then, as long as there may be more trials, the searcher."""
     limit, number = k.facts.limits.trials, k.state.created
-    arguments = {"run": k.facts, "rng": k.facts.rng("suggest", number)}
+    arguments = {"run": k.facts, "rng": Later(k.facts.seed, "suggest", number)}
     for call in k.plugins.calls["suggest"]:
         if call.composed.role == SEARCHER:
             if limit is not None and number - k.state.infeasible >= limit:
@@ -125,7 +125,7 @@ def _paused(k: Kernel, trial_id: str | None, who: Composed, verb: str) -> Trial:
 
 def _projected(k: Kernel, config: dict[str, Any], who: Composed, number: int, starts: int) -> dict[str, Any]:
     try:
-        return k.facts.space.project(config, cast(random.Random, Later(k.facts.seed, "project", number, starts)))
+        return k.facts.space.project(config, cast("random.Random", Later(k.facts.seed, "project", number, starts)))
     except SpaceError as error:
         raise PluginError(f"{who.title} proposed a config that does not fit the space: {error}") from error
 

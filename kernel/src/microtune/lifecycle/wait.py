@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import signal
 
-from microtune.answers import Exited, Reported
-from microtune.faults import RunError
+from microtune.answers import Batch, Exited, Reported
+from microtune.faults import PluginError, RunError
 from microtune.kernel import Kernel
 
 
 def wait(k: Kernel) -> list[Reported | Exited]:
     """The executor's next batch; `k.now` and `k.room` follow it."""
-    # Where nothing runs there is nothing to wait for.
-    at_once = k.room > 0 and not k.running and not k.leaving
+    # Where nothing runs there is nothing to wait for. A run that was ended while slots were filled is drained at once.
+    at_once = (k.room > 0 and not k.running and not k.leaving) or (k.stop_reason is not None and k.running > 0)
     reports = look(k, 0.0 if at_once else _deadline(k))
     if k.signal is not None:
         k.stop(signal.Signals(k.signal).name)
+        k.signal = None
+        if k.facts.wakeup_fd is not None:
+            with contextlib.suppress(BlockingIOError):  # interrupted by a call, not by a signal
+                os.read(k.facts.wakeup_fd, 1)  # or it would wake the executor again and again
     elif k.now >= _deadline(k):
         k.stop(f"the time budget of {k.facts.limits.time:g} s is used up")
     return reports
@@ -24,9 +30,11 @@ def wait(k: Kernel) -> list[Reported | Exited]:
 
 def look(k: Kernel, until: float) -> list[Reported | Exited]:
     """Ask the executor. A session begins with this, for the time and the room."""
-    batch, _ = k.ask("wait", until=until)
+    batch, who = k.ask("wait", until=until)
     if batch is None:
         raise RunError("no executor answered wait: choose one with executor=")
+    if not isinstance(batch, Batch):
+        raise PluginError(f"{who!r} answered wait with {batch!r}: it answers a Batch")
     k.now = k.facts.now = batch.now
     k.facts.capacity = batch.capacity
     limit = k.policy.max_concurrent

@@ -1,0 +1,152 @@
+"""The arguments of Tuner: checked, and spelled for the journal."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import os
+import re
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from microtune.faults import OptionError, describe
+from microtune.objective import Objective
+from microtune.trainable import Trainable
+
+_LOST = "$object"  # in the journal: a value that JSON cannot hold, by its repr
+
+# --- checking --------------------------------------------------------------------------------------------------------
+
+
+def resolve_trainable(trainable: Any) -> Any:
+    """A function or class as it is, or imported from "module:name"."""
+    found = trainable
+    if isinstance(trainable, str):
+        module, _, attribute = trainable.partition(":")
+        if not module or not attribute:
+            raise OptionError(f"trainable={trainable!r}: a trainable in text is 'module:function'")
+        try:
+            found = import_module(module)
+        except (Exception, SystemExit) as error:
+            raise OptionError(f"trainable={trainable!r}: the module cannot be imported: {describe(error)}") from error
+        try:
+            found = getattr(found, attribute)
+        except AttributeError as error:
+            raise OptionError(f"trainable={trainable!r}: {error}") from error
+    if inspect.isclass(found) and not issubclass(found, Trainable):
+        raise OptionError(f"trainable is the class {found.__qualname__}: derive it from Trainable, or give a function")
+    if inspect.iscoroutinefunction(found):
+        raise OptionError(f"trainable {found.__qualname__} is `async def`: give a plain function, which may call asyncio.run()")
+    if not callable(found):
+        raise OptionError(f"trainable is {found!r}: give a function of config, a Trainable class, or 'module:function'")
+    return found
+
+
+def name_of(trainable: Any) -> str:
+    """What the run is called that gets no other name."""
+    return re.sub(r"\W+", "-", getattr(trainable, "__name__", type(trainable).__name__)).strip("-") or "run"
+
+
+def spell(value: Any) -> Any:
+    """A function or class by where it can be imported from, or as lost."""
+    if isinstance(value, str):
+        return value
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
+    if module and module != "__main__" and name.isidentifier():
+        return f"{module}:{name}"
+    return {_LOST: repr(value)}
+
+
+def to_json(value: Any) -> Any:
+    """The argument as the journal keeps it; what JSON cannot hold is lost, but for its repr."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, type) and value.__module__ != "__main__" and value.__qualname__.isidentifier():
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return {_LOST: repr(value)}
+
+
+def is_lost(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _LOST in value or any(is_lost(item) for item in value.values())
+    return isinstance(value, (list, tuple)) and any(is_lost(item) for item in value)
+
+
+def told(value: Any) -> str:
+    """A value as it was before it was lost."""
+    if isinstance(value, dict):
+        inside = (f"{key!r}: {told(item)}" for key, item in value.items())
+        return str(value[_LOST]) if _LOST in value else "{" + ", ".join(inside) + "}"
+    return f"[{', '.join(map(told, value))}]" if isinstance(value, (list, tuple)) else repr(value)
+
+
+def as_dict(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise OptionError(f"{name} is {value!r}: it must be a dict")
+    return dict(value)
+
+
+def listed(name: str, value: Any, example: str) -> None:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise OptionError(f"{name}={value!r}: it must be a list, such as {example}")
+
+
+def whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise OptionError(f"{name}={value!r}: it must be a whole number") from None
+
+
+def positive(name: str, value: Any, *, whole: bool = False) -> None:
+    if value is None and name != "grace_s":
+        return
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
+        what = "a whole number above zero" if whole else "a number of seconds above zero"
+        raise OptionError(f"{name}={value!r}: it must be {what}" + ("; None means no limit" if name != "grace_s" else ""))
+
+
+def resources(value: Mapping[str, float] | None) -> dict[str, float]:
+    given = {"cpu": 1.0} if value is None else as_dict(value, "resources")
+    for key, amount in given.items():
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 <= amount < float("inf"):
+            raise OptionError(f"resources: {key!r} is {amount!r}; it must be a number, zero or more")
+    return given
+
+
+_CHECKPOINT_KEYS = ("keep", "metric", "mode", "every", "at_end")
+
+
+def checkpoints(value: Mapping[str, Any] | None, objective: Objective) -> dict[str, Any]:
+    """With the mode, where a metric is named without one."""
+    given = {} if value is None else as_dict(value, "checkpoints")
+    for key in given:
+        if key not in _CHECKPOINT_KEYS:
+            raise OptionError(f"checkpoints has no key {key!r}: {', '.join(_CHECKPOINT_KEYS)}")
+    for key, least in (("keep", 1), ("every", 0)):
+        number = given.get(key)
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < least):
+            raise OptionError(f"checkpoints: {key} is {number!r}; it must be a whole number, at least {least}")
+    if not isinstance(given.get("at_end", False), bool):
+        raise OptionError(f"checkpoints: at_end is {given['at_end']!r}; it must be True or False")
+    metric, mode = given.get("metric"), given.get("mode")
+    if metric is None and mode is not None:
+        raise OptionError("checkpoints: mode goes with metric")
+    if metric is not None:
+        if given.get("keep") is None:
+            raise OptionError("checkpoints: metric says which ones are kept; say with keep how many")
+        if mode is None:
+            own = dict(zip(objective.metrics, objective.modes, strict=True))
+            if metric not in own:
+                raise OptionError(f"checkpoints: metric {metric!r} is not the run's own: say mode 'min' or 'max' too")
+            given["mode"] = own[metric]
+        Objective(metric, given["mode"])
+    return given

@@ -1,0 +1,152 @@
+"""Finding runs in their storage, and what they look like from outside. Reads journals only; runs no code of theirs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microtune import events as ev
+from microtune.faults import MicrotuneError, RunError
+from microtune.journal import FILE, Reader
+from microtune.options import did_you_mean
+from microtune.results import ResultGrid, TrialResult
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run at a glance. status: running, finished, interrupted, failed, killed, empty."""
+
+    grid: ResultGrid
+    status: str
+    reason: str | None
+    began: float | None
+    counts: dict[str, int]
+    best: TrialResult | None  # None also where there are several metrics
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.grid.path)
+
+    def as_json(self) -> dict[str, Any]:
+        settings = self.grid.settings
+        return {
+            "name": self.name, "path": self.grid.path, "status": self.status, "reason": self.reason, "began": self.began,
+            "metric": settings.get("metric"), "mode": settings.get("mode"), "trials": len(self.grid), "states": self.counts,
+            "best": self.best and trial_as_json(self.best),
+        }  # fmt: skip
+
+
+def storage_path(given: str | None = None) -> str:
+    """The folder that the runs lie in, as Tuner has it."""
+    default = os.environ.get("MICROTUNE_STORAGE", os.path.join("~", "microtune_runs"))
+    return os.path.abspath(os.path.expanduser(given or default))
+
+
+def runs_in(storage: str) -> list[str]:
+    """The folders of the runs in a storage folder."""
+    if not os.path.isdir(storage):
+        return []
+    return sorted(entry.path for entry in os.scandir(storage) if os.path.exists(os.path.join(entry.path, FILE)))
+
+
+def find_run(text: str) -> str:
+    """The folder of a run, given by its path or by its name in the default storage."""
+    storage = storage_path()
+    for path in (os.path.abspath(os.path.expanduser(text)), os.path.join(storage, text)):
+        if os.path.exists(os.path.join(path, FILE)):
+            return path
+    near = did_you_mean(text, map(os.path.basename, runs_in(storage)))
+    raise RunError(f"there is no run {text!r}, neither as a folder nor in {storage}{near}; `microtune ls` lists the runs")
+
+
+def open_run(text: str) -> ResultGrid:
+    """The run of that path or name. RunError where it ended before it began: a plugin that refused, say."""
+    grid = ResultGrid(find_run(text))
+    if not len(grid) and not grid.settings:  # reading the trials reads the settings too
+        raise RunError(f"the run in {grid.path!r} ended before it began, and holds nothing: start it anew")
+    return grid
+
+
+def find_trial(grid: ResultGrid, text: str) -> TrialResult:
+    """A trial by its id or its number."""
+    for trial in grid:
+        if text in (trial.id, str(trial.number)):
+            return trial
+    raise RunError(f"the run in {grid.path!r} has no trial {text!r}; `microtune show {grid.path}` lists its trials")
+
+
+def summarise(grid: ResultGrid) -> Summary:
+    """A run at a glance, from its journal. MicrotuneError where that cannot be read."""
+    counts: dict[str, int] = {}
+    for trial in grid:
+        counts[trial.state] = counts.get(trial.state, 0) + 1
+    began, session = _session(grid.path)
+    status, reason = _status(grid.closed, session)
+    return Summary(grid, status, reason, began, counts, best_or_none(grid))
+
+
+def best_or_none(grid: ResultGrid) -> TrialResult | None:
+    if not len(grid):
+        return None
+    try:
+        return grid.get_best_result()
+    except MicrotuneError:  # nothing finite was reported, or there are several metrics
+        return None
+
+
+def states(counts: dict[str, int]) -> str:
+    """`18 completed, 2 stopped`."""
+    return ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
+
+
+def trial_as_json(trial: TrialResult) -> dict[str, Any]:
+    return {
+        "id": trial.id, "number": trial.number, "state": trial.state, "reason": trial.reason, "config": trial.config,
+        "metrics": trial.metrics, "checkpoint": trial.checkpoint, "error": trial.error, "folder": trial.folder,
+    }  # fmt: skip
+
+
+def _session(path: str) -> tuple[float | None, dict[str, Any]]:
+    """When the run began, and what its last session said of itself; nothing for a run in memory."""
+    if not os.path.exists(os.path.join(path, FILE)):
+        return None, {}
+    reader = Reader(path)
+    try:
+        opened, changed = reader.last(ev.OPENED), reader.last(ev.CHANGED)
+    finally:
+        reader.close()
+    last = changed or opened
+    return opened and opened.at, last.body if last else {}
+
+
+def _status(closed: dict[str, Any] | None, session: dict[str, Any]) -> tuple[str, str | None]:
+    if closed is not None:
+        if "error" in closed:
+            return "failed", closed["error"]
+        return "finished" if closed["finished"] else "interrupted", closed["reason"]
+    if not session:
+        return "empty", "its first session ended before it began"
+    if session.get("host") != socket.gethostname():
+        return "running", f"on {session.get('host')}, as far as its journal says"
+    if _is_alive(session["pid"]):
+        return "running", f"in process {session['pid']}"
+    return "killed", "its process ended without a word; it can be resumed"
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # os.kill(pid, 0) would send Ctrl-C there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    try:  # a dead process that its parent has not asked about, as in a container whose first process never does
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return True
