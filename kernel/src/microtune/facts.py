@@ -48,6 +48,7 @@ class Facts:
     capacity: dict[str, float] = field(default_factory=dict)
     now: float = 0.0
     resumed: bool = False
+    elapsed: float = 0.0  # seconds of the sessions before this one
     wakeup_fd: int | None = None  # readable once a signal arrived: an executor's `wait` returns then
 
     def rng(self, *key: str | int) -> random.Random:

@@ -150,8 +150,8 @@ class Board:
         parts = []
         if self.run.limits.trials:
             parts.append(self.over / self.run.limits.trials)
-        if self.run.limits.time and not self.run.resumed:  # how long earlier sessions took is not known here
-            parts.append(self.elapsed(now) / self.run.limits.time)
+        if self.run.limits.time:
+            parts.append((self.run.elapsed + self.elapsed(now)) / self.run.limits.time)
         return min(1.0, max(parts)) if parts else None
 
     def left(self, now: float) -> float | None:
@@ -160,6 +160,6 @@ class Board:
         done = self.over - self.before
         if self.run.limits.trials and done > 0:
             estimates.append(elapsed / done * max(0, self.run.limits.trials - self.over))
-        if self.run.limits.time and not self.run.resumed:
-            estimates.append(max(0.0, self.run.limits.time - elapsed))
+        if self.run.limits.time:
+            estimates.append(max(0.0, self.run.limits.time - self.run.elapsed - elapsed))
         return min(estimates) if estimates else None
