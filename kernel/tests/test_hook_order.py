@@ -58,7 +58,8 @@ def three_steps(config):
 def test_the_life_of_one_trial():
     diary = Diary()
     mt.Tuner(
-        three_steps, param_space={"x": mt.uniform(0, 1)}, metric="loss", mode="min", searcher=FakeSearcher(configs=[{"x": 0.5}]),
+        three_steps, param_space={"x": mt.uniform(0, 1)}, metric="loss", mode="min",
+        searcher=FakeSearcher(configs=[{"x": 0.5}]),
         scheduler=FakeScheduler(decide=lambda trial, result: Stop("enough") if result.training_iteration == 2 else None),
         executor=FakeExecutor(), loggers=[diary], storage_path=":memory:",
     ).fit()  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -29,11 +29,18 @@ class Composed(NamedTuple):
     name: str
     plugin: Any
     described: dict[str, Any]
+    inner: Composed | None = None  # of a modifier: what is behind it
 
     @property
     def title(self) -> str:
         where = self.described.get("distribution")
         return f"{self.role} {self.name!r}" + (f" ({where} {self.described.get('version', '')})" if where else "")
+
+    def chain(self) -> Iterator[Composed]:
+        """Itself and what is behind it, and behind that."""
+        yield self
+        if self.inner is not None:
+            yield from self.inner.chain()
 
 
 class Call(NamedTuple):
@@ -75,13 +82,13 @@ def deliver(call: Call, hook: str, arguments: dict[str, Any]) -> Any:
     """Call one implementation; what it raises becomes a PluginError that names it."""
     try:
         return call.function(*[arguments[name] for name in call.parameters])
-    except (CannotFit, PluginError):
-        raise
     except Exception as error:
         trial = arguments.get("trial")
         about = f" for trial {trial.id}" if trial is not None else ""
         if hook == "setup" and isinstance(error, MicrotuneError):
             raise  # a refusal, in the plugin's own words
+        if hook == "launch" and isinstance(error, CannotFit):
+            raise
         raise PluginError(f"{call.composed.title} failed in {hook}{about}: {describe(error)}") from error
 
 
@@ -90,21 +97,23 @@ def compose(chosen: Iterable[Composed]) -> Plugins:
 
     Those of one role are called in the order in which they were given.
     """
-    composed = sorted(reversed(list(chosen)), key=lambda c: -ORDER.index(c.role))
+    composed = [*chosen][::-1]
+    composed.sort(key=lambda c: -ORDER.index(c.role))
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     for index, one in enumerate(composed):
-        check_hooks(one)
+        for each in one.chain():
+            check_hooks(each)
         try:
             manager.register(one.plugin, name=_registered_name(one, index))
             manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise OptionError(f"{one.title} does not keep the contract: {str(error).splitlines()[-1].strip()}") from error
-    for one in composed:
+    for each in [each for one in composed for each in one.chain()]:
         try:
-            if one.plugin in _serving:
-                raise OptionError(f"{one.title}: this instance has had its run; one instance serves one run: make a new one")
-            _serving.add(one.plugin)
+            if each.plugin in _serving:
+                raise OptionError(f"{each.title}: this instance has had its run; one instance serves one run: make a new one")
+            _serving.add(each.plugin)
         except TypeError:  # an instance without weak references or a hash cannot be watched
             pass
     return Plugins(manager, composed)
@@ -127,7 +136,7 @@ def check_hooks(composed: Composed) -> None:
         asked = getattr(function, f"{hookspecs.PROJECT}_impl")
         for option in ("tryfirst", "trylast", "wrapper", "hookwrapper"):
             if asked.get(option):
-                raise OptionError(f"{composed.title}: {name} is marked {option}; the order of the roles is the only one there is")
+                raise OptionError(f"{composed.title}: {name} is marked {option}; the only order is that of the roles")
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 raise OptionError(f"{composed.title}: {name} may take positional parameters only, not {str(parameter)!r}")
@@ -150,7 +159,7 @@ def choose(role: str, choice: Any) -> Composed:
         plugin = _construct(choice, {}, f"{role} {choice.__name__!r}")
         return Composed(role, choice.__name__, plugin, _by_class(role, choice, {}))
     if choice is None or isinstance(choice, (int, float, dict, list, tuple)):
-        raise OptionError(f"a {role} is chosen by name, class or instance, not {choice!r}")
+        raise OptionError(f"the {role} is chosen by name, class or instance, not {choice!r}")
     described = {"role": role, "name": type(choice).__name__, "class": _path(type(choice)), "repr": repr(choice)}
     return Composed(role, type(choice).__name__, choice, described)
 
@@ -166,10 +175,9 @@ def modify(modifiers: Iterable[Any], searcher: Composed) -> Composed:
         else:
             raise OptionError(f"a modifier is chosen by name or class, not {choice!r}: it is built around the searcher")
         name = described["name"]
-        check_hooks(searcher)
         plugin = _construct(cls, given, f"{MODIFIER} {name!r}", searcher.plugin)
         described = {**described, "inner": searcher.described}
-        searcher = Composed(SEARCHER, f"{name}({searcher.name})", plugin, described)
+        searcher = Composed(SEARCHER, f"{name}({searcher.name})", plugin, described, searcher)
     return searcher
 
 

@@ -6,7 +6,9 @@ JSON; a key that is absent has its default. `VERSION` is raised when an old read
 opened       {version, id, name, kernel, host, pid, settings}     the first session. settings: see below
 changed      {version, kernel, host, pid, settings}                a later session; only the settings that changed
 created      {number, config, token?, checkpoint?, iteration?, resources?, infeasible?}
-resumed      {config?, checkpoint?, iteration?, resources?, reason?}  starts + 1; PAUSED -> PENDING. iteration: a new line
+resumed      {config?, checkpoint?, iteration?, resources?, reason?, goes_on?}
+                                                                   starts + 1; PAUSED -> PENDING. iteration: a new line;
+                                                                   goes_on: it had not been paused, and its state stays
 launched     {attempt}                                             PENDING -> RUNNING
 checkpoint   {iteration, path}                                     committed; just before the result that it came with
 result       {iteration, metrics, time_total_s, checkpoint?, repeat?}   repeat: true at an iteration already reported

@@ -46,7 +46,8 @@ CREATE VIEW trials AS
            json_extract(coalesce(again.body, made.body), '$.config') AS config
     FROM events AS made
     JOIN (SELECT trial, max(seq) AS seq FROM events
-          WHERE kind IN ('created', 'resumed', 'launched', 'interrupted', 'ended')
+          WHERE kind IN ('created', 'launched', 'interrupted', 'ended')
+             OR (kind = 'resumed' AND body ->> 'goes_on' IS NULL)
              OR (kind = 'decided' AND json_extract(body, '$.decision') = 'pause') GROUP BY trial) AS latest USING (trial)
     JOIN events AS last ON last.seq = latest.seq
     LEFT JOIN (SELECT trial, max(seq) AS seq FROM events
@@ -124,12 +125,15 @@ class Journal:
                 )
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            if not create:
+                check_version(self._db, folder)  # first, since the rest would write to what may be no journal of ours
             self._db.executescript(_PRAGMAS)
             if create:
                 self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
                 self.put("version", str(VERSION))
-            check_version(self._db, folder)
         except sqlite3.DatabaseError as error:
+            if create and folder != MEMORY:
+                _discard(folder)
             self.close()
             raise RunError(f"the journal in {folder!r} cannot be opened: {error}") from error
 
@@ -217,7 +221,6 @@ class Journal:
         )
 
 
-
 _FEW = 8  # rows; most turns have no more
 _INSERTS = ["INSERT INTO events VALUES " + ", ".join(["(?, ?, ?, ?, ?)"] * rows) for rows in range(_FEW + 1)]
 
@@ -232,11 +235,12 @@ class Reader:
             raise RunError(f"there is no run in {folder!r}: it holds no {FILE}")
         uri = Path(path).absolute().as_uri()
         try:
-            self._db = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
-            check_version(self._db, folder)
-        except sqlite3.OperationalError:  # a folder that cannot be written has no room for WAL's shared memory
-            self._db = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
-            check_version(self._db, folder)
+            try:
+                self._db = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
+                check_version(self._db, folder)
+            except sqlite3.OperationalError:  # a folder that cannot be written has no room for WAL's shared memory
+                self._db = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
+                check_version(self._db, folder)
         except sqlite3.DatabaseError as error:
             raise RunError(f"the journal in {folder!r} cannot be read: {error}") from error
 
@@ -255,8 +259,6 @@ class Reader:
 
 
 _SELECT = "SELECT seq, at, kind, trial, body FROM events"
-
-
 _Row = tuple[int, float, str, "str | None", str]
 
 
@@ -317,11 +319,16 @@ def _discard_if_empty(folder: str) -> bool:
             return False
         reader.close()
     except (RunError, sqlite3.Error):
-        return False
+        if os.path.getsize(os.path.join(folder, FILE)) > 0:
+            return False
+    _discard(folder)
+    return True
+
+
+def _discard(folder: str) -> None:
     for ending in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(folder, FILE + ending))
-    return True
 
 
 def _make_folder(folder: str) -> None:

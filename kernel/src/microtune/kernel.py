@@ -12,7 +12,7 @@ from microtune.events import Event
 from microtune.facts import Facts
 from microtune.faults import CannotFit, PluginError
 from microtune.journal import Journal
-from microtune.replay import State
+from microtune.replay import Life, State
 from microtune.trial import RUNNING, Trial
 
 LOGGED_EVERY = 100  # events
@@ -45,7 +45,7 @@ class Kernel:
         self.steers: dict[str, tuple[Trial, Decision]] = {}  # in the order of the reports
         self.launches: list[Trial] = []
         self.leaving: dict[str, int] = {}  # trial id -> attempt that obeys a decision and has not left yet
-        self.fresh_checkpoints: list[tuple[Trial, str]] = []
+        self.fresh_checkpoints: list[tuple[Trial, str, Life]] = []
         self.doomed: list[tuple[Trial, str]] = []  # checkpoints to delete once that is committed
         self.to_log: list[Event] = []  # committed, not yet logged
         self.logged = state.seq  # the last event that the loggers have had

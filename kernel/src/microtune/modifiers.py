@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, cast
 
 import pluggy
@@ -11,11 +12,13 @@ import pluggy
 from microtune import events as ev
 from microtune import hookspecs
 from microtune.answers import Batch, Decision, Discard, Start, Suggestion
+from microtune.domains import Choice
 from microtune.events import Event
 from microtune.facts import Facts
-from microtune.faults import OptionError
+from microtune.faults import OptionError, RunError, SpaceError
 from microtune.hookspecs import hookimpl
 from microtune.journal import Reader
+from microtune.plain import plain
 from microtune.space import Space
 from microtune.trial import COMPLETED, STOPPED, Result, Trial
 
@@ -30,7 +33,12 @@ class Modifier:
     def __init__(self, inner: Any) -> None:
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
-        manager.register(inner)
+        try:
+            manager.register(inner)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            why = str(error).splitlines()[-1].strip()
+            raise OptionError(f"the searcher {type(inner).__name__} does not keep the contract: {why}") from error
         self.inner = manager.hook
 
     @hookimpl
@@ -89,39 +97,75 @@ class PointsToEvaluate(Modifier):
 
     def __init__(self, inner: Any, *, points: Sequence[dict[str, Any]]) -> None:
         super().__init__(inner)
-        self._given = points
-        self._points: list[dict[str, Any]] = []
-        self._next = 0
+        self._points = points
+        # (token, config). A token says which point it is by what the point says, not by its place in the list, which may be
+        # another one when the run is resumed.
+        self._left: list[tuple[Any, dict[str, Any]]] = []
 
     @hookimpl
     def setup(self, run: Facts) -> None:
-        for index, point in enumerate(self._given):
-            check_point(point, index, run.space)
-            given = run.space.flatten(point)
-            self._points += [run.space.assemble({**given, **cell}) for cell in run.space.cells(point)]
+        for index, point in enumerate(self._points):
+            for cell, config in enumerate(configs_of(point, index, run.space)):
+                self._left.append(({self._KEY: [plain(point), cell]}, config))
         super().setup(run)
 
     @hookimpl
     def suggest(self, run: Facts, rng: random.Random) -> Suggestion | None:
-        if self._next < len(self._points):
-            return Start(self._points[self._next], token={self._KEY: self._next})
+        if self._left:
+            token, config = self._left[0]
+            return Start(config, token=token)
         return super().suggest(run, rng)
 
     @hookimpl
     def on_start(self, run: Facts, trial: Trial) -> None:
         if isinstance(trial.token, dict) and self._KEY in trial.token:
-            self._next = max(self._next, trial.token[self._KEY] + 1)
+            if trial.starts == 1:
+                place = next((i for i, (token, _) in enumerate(self._left) if token == trial.token), None)
+                if place is not None:
+                    del self._left[place]
             trial = trial._replace(token=None)  # not a trial of the searcher behind
         super().on_start(run, trial)
 
 
-def check_point(point: Any, index: int, space: Space) -> None:
-    """A point holds parameters of the space; a misspelt one would be sampled at random without a word."""
+def configs_of(point: Any, index: int, space: Space) -> list[dict[str, Any]]:
+    """The point, in every cell of the grids that it leaves open. OptionError where it is no point of this space."""
+    what = f"points_to_evaluate[{index}]"
     if not isinstance(point, dict):
-        raise OptionError(f"points_to_evaluate[{index}] is {point!r}: each point is a dict of parameters")
-    for key in point:
-        if key not in space.spec:
-            raise OptionError(f"points_to_evaluate[{index}] sets {key!r}, which the space does not have: {sorted(space.spec)}")
+        raise OptionError(f"{what} is {point!r}: each point is a dict of parameters")
+    for path in _strangers(point, space.spec):  # misspelt, it would be sampled at random without a word
+        raise OptionError(f"{what} sets {path!r}, which the space does not have: {sorted(map(str, space.spec))}")
+    try:
+        given = plain(point)
+        values = space.flatten(given)
+        configs = [_within(space.assemble({**values, **cell}), given) if cell else given for cell in space.cells(given)]
+        for config in configs:
+            space.project(config, random.Random(0))
+    except SpaceError as error:
+        raise OptionError(f"{what}: {error}") from error
+    return configs
+
+
+def _strangers(point: Any, spec: Any, path: str = "") -> Iterator[str]:
+    """What the point sets and the space does not know; of a conditional choice the branch counts that knows the most."""
+    if isinstance(spec, dict) and isinstance(point, dict):
+        for key, item in point.items():
+            if key in spec:
+                yield from _strangers(item, spec[key], f"{path}{key}/")
+            else:
+                yield f"{path}{key}"
+    elif isinstance(spec, list) and isinstance(point, (list, tuple)):
+        for i, (item, place) in enumerate(zip(point, spec, strict=False)):
+            yield from _strangers(item, place, f"{path}{i}/")
+    elif isinstance(spec, Choice) and spec.conditional:
+        branches = [each for each in spec.categories if isinstance(each, dict) == isinstance(point, dict)]
+        yield from min((list(_strangers(point, each, path)) for each in branches), key=len, default=[])
+
+
+def _within(whole: Any, point: Any) -> Any:
+    """The config with what the point sets of the values that are computed otherwise."""
+    if not isinstance(whole, dict) or not isinstance(point, dict):
+        return whole
+    return {**point, **{key: _within(item, point.get(key)) for key, item in whole.items()}}
 
 
 class WarmStart(Modifier):
@@ -136,17 +180,16 @@ class WarmStart(Modifier):
         super().setup(run)
         told = 0
         for path in self._paths:
-            reader = Reader(path)
-            ended = {
-                event.trial: event.body
-                for event in reader.events(kinds=(ev.ENDED,))
-                if event.body["state"] in (COMPLETED, STOPPED) and event.body["reason"] != "infeasible"
-            }
-            trials: dict[str | None, Trial] = {}
-            for event in reader.events(kinds=(ev.CREATED, ev.RESUMED, ev.RESULT, ev.ENDED)):
-                if event.trial in ended:
-                    told = self._tell(run, event, trials, told)
-            reader.close()
+            with closing(_opened(path)) as reader:
+                ended = {
+                    event.trial
+                    for event in reader.events(kinds=(ev.ENDED,))
+                    if event.body["state"] in (COMPLETED, STOPPED) and event.body["reason"] != "infeasible"
+                }
+                trials: dict[str | None, Trial] = {}
+                for event in reader.events(kinds=(ev.CREATED, ev.RESUMED, ev.RESULT, ev.ENDED)):
+                    if event.trial in ended:
+                        told = self._tell(run, event, trials, told)
 
     def _tell(self, run: Facts, event: Event, trials: dict[str | None, Trial], told: int) -> int:
         body = event.body
@@ -174,3 +217,10 @@ class WarmStart(Modifier):
             self.inner.on_end(run=run, trial=trial)
         trials[event.trial] = trial
         return told
+
+
+def _opened(path: str) -> Reader:
+    try:
+        return Reader(path)
+    except RunError as error:
+        raise OptionError(f"warm_start: {error}") from error

@@ -133,6 +133,9 @@ class State:
     def _resumed(self, event: Event) -> Trial:
         life, body = self._life(event), event.body
         trial = life.trial
+        if body.get("goes_on"):
+            life.trial = trial._replace(starts=trial.starts + 1)
+            return life.trial
         self._restore_from(life, body.get("checkpoint", trial.checkpoint))
         life.sent = "checkpoint" in body
         return self._move(
@@ -154,7 +157,7 @@ class State:
         if life.trial.state not in ENDED and not life.sent:
             self._restore_from(life, path)
         if self._score is not None:
-            life.checkpoints.append((path, float("-inf")))  # one without a result ranks last
+            life.checkpoints.append((path, self._score({})))  # one without a result ranks last, if anything is ranked
         return life.trial
 
     def _result(self, event: Event) -> Trial:

@@ -15,7 +15,7 @@ from microtune.objective import Objective
 from microtune.trial import ENDED, FAILED, PAUSED, PENDING, RUNNING, lookup
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 
 class Source(Protocol):
@@ -55,10 +55,11 @@ class TrialResult:
     def best_checkpoint(self, metric: str | None = None, mode: str | None = None) -> str | None:
         """The checkpoint of the best step that still has one; None where the trial has none."""
         objective = self._grid.chosen(metric, mode)
-        steps = [row for row in self.history if row["training_iteration"] in self.checkpoints]
+        # Of an iteration that was reported again on a new line, the later result goes with the checkpoint.
+        steps = {row["training_iteration"]: row for row in self.history if row["training_iteration"] in self.checkpoints}
         if not steps:
             return None
-        best = max(steps, key=objective.score)
+        best = max(steps.values(), key=objective.score)
         return self.checkpoints[best["training_iteration"]]
 
     def at(self, metrics: dict[str, Any]) -> TrialResult:
@@ -81,8 +82,8 @@ class ResultGrid(Sequence[TrialResult]):
         self._source = source or Reader(self.path)
         self._objective = objective
         self._trials: list[TrialResult] | None = None
-        self.settings: dict[str, Any] = {}
-        self.closed: dict[str, Any] | None = None  # how the last session ended; None: it goes on, or was killed
+        self._settings: dict[str, Any] = {}
+        self._closed: dict[str, Any] | None = None
 
     # --- the sequence ------------------------------------------------------------------------------------------------
 
@@ -91,6 +92,20 @@ class ResultGrid(Sequence[TrialResult]):
         if self._trials is None:
             self._trials = self._read()
         return self._trials
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What Tuner was given, as the journal has it."""
+        if self._trials is None:
+            self._trials = self._read()
+        return self._settings
+
+    @property
+    def closed(self) -> dict[str, Any] | None:
+        """How the last session ended: {reason, finished, error?}; None: it goes on, or was killed."""
+        if self._trials is None:
+            self._trials = self._read()
+        return self._closed
 
     def refresh(self) -> None:
         """Read the journal again at the next question."""
@@ -115,7 +130,7 @@ class ResultGrid(Sequence[TrialResult]):
     def objective(self) -> Objective:
         if self._objective is None:
             if not self.settings:
-                self._trials = self._read()
+                raise RunError(f"the run in {self.path!r} was ended before it began: it has no metric and no trial")
             self._objective = Objective(self.settings["metric"], self.settings["mode"])
         return self._objective
 
@@ -144,12 +159,12 @@ class ResultGrid(Sequence[TrialResult]):
                 raise OptionError(f"scope={scope!r}: it is one of last, all, {', '.join(_AVERAGES)}")
             histories = self.histories()
             for trial in self.trials:
-                scores = [s for s in map(objective.score, histories.get(trial.id, ())[-count:]) if math.isfinite(s)]
+                scores = [objective.score(row) for row in histories.get(trial.id, ()) if objective.has(row)][-count:]
                 if scores:
                     scored.append((sum(scores) / len(scores), trial))
         finite = [pair for pair in scored if math.isfinite(pair[0])]
         if not finite:
-            raise RunError(self._why_no_best(objective))
+            raise RunError(self._why_no_best(objective, scope))
         return max(finite, key=lambda pair: pair[0])[1]  # the earliest of equals
 
     def pareto_front(self) -> list[TrialResult]:
@@ -199,30 +214,33 @@ class ResultGrid(Sequence[TrialResult]):
             mode = own[metric]
         return Objective(metric, mode)
 
-    def _why_no_best(self, objective: Objective) -> str:
+    def _why_no_best(self, objective: Objective, scope: str) -> str:
         name = objective.metrics[0]
-        failed = self.errors
-        if failed:
-            return f"no trial has a finite {name!r}: {len(failed)} of {len(self)} failed; the first: {failed[0].reason}"
-        reported = sorted({key for trial in self.trials for key in trial.metrics})
-        if any(lookup(trial.metrics, name) is not None for trial in self.trials):
+        steps = [row for rows in self.histories().values() for row in rows]
+        if scope == "last" and any(math.isfinite(objective.score(row)) for row in steps):
+            return f"no trial has a finite {name!r} in its last result, but in earlier ones: say scope='all'"
+        if any(lookup(row, name) is not None for row in steps):
             return f"no trial has a finite {name!r}: what was reported is NaN or infinite"
+        failed = self.errors
+        if failed and len(failed) == len(self):
+            return f"no trial has a finite {name!r}: all {len(failed)} failed; the first: {failed[0].reason}"
+        reported = sorted({key for row in steps for key in row})
         return f"no trial has reported {name!r}; reported were: {', '.join(reported) or 'no metrics at all'}"
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _read(self) -> list[TrialResult]:
         trials: dict[str | None, TrialResult] = {}
-        self.closed = None
+        self._closed = None
         for event in self._source.events():
             kind, body = event.kind, event.body
             if kind == ev.CREATED and event.trial is not None:
                 trials[event.trial] = TrialResult(self, event.trial, body["number"], body["config"])
             elif kind in (ev.OPENED, ev.CHANGED):
-                self.settings.update(body["settings"])
-                self.closed = None
+                self._settings.update(body["settings"])
+                self._closed = None
             elif kind == ev.CLOSED:
-                self.closed = body
+                self._closed = body
             elif event.trial in trials:
                 _take(trials[event.trial], kind, body)
         return list(trials.values())
@@ -254,9 +272,11 @@ def _take(trial: TrialResult, kind: str, body: dict[str, Any]) -> None:
     elif kind == ev.DECIDED:
         if body["decision"] == "pause":
             trial.state, trial.reason = PAUSED, body["reason"]
-    elif kind in _STATE:
+    elif kind in _STATE and not body.get("goes_on"):
         trial.state, trial.reason = _STATE[kind], body.get("reason")
         trial.config = body.get("config", trial.config)
+        if kind == ev.RESUMED and "iteration" in body:  # a new line
+            trial.checkpoints = {i: path for i, path in trial.checkpoints.items() if i <= body["iteration"]}
 
 
 def _metrics(body: dict[str, Any]) -> dict[str, Any]:

@@ -155,6 +155,7 @@ class Run:
         changed = {key: value for key, value in self._settings.items() if encode({"": value}) != encode({"": old.get(key)})}
         new_scheduler = _scheduler(self._settings) != _scheduler(old)
         k.record(ev.CHANGED, None, {**head, "settings": changed})
+        k.facts.elapsed = k.state.elapsed
         for trial in k.state.unfinished(RUNNING):
             k.record(ev.INTERRUPTED, trial.id, {"reason": "the run was interrupted"})
         for trial in k.state.unfinished(PAUSED) if new_scheduler else ():

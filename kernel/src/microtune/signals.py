@@ -37,7 +37,7 @@ class Signals:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for signum, handler in self._before.items():
-            signal.signal(signum, handler)
+            signal.signal(signum, signal.SIG_DFL if handler is None else handler)  # None: not installed from Python
         if self._pipe is not None:
             for end in self._pipe:
                 os.close(end)
@@ -53,4 +53,8 @@ class Signals:
 
 def ended_by(signum: int, message: str = "") -> BaseException:
     """What the caller of fit() gets: KeyboardInterrupt, or SystemExit with the shell's code for the signal."""
-    return KeyboardInterrupt(message) if signum == signal.SIGINT else SystemExit(128 + signum)
+    if signum == signal.SIGINT:
+        return KeyboardInterrupt(message)
+    leave = SystemExit(message)
+    leave.code = 128 + signum
+    return leave

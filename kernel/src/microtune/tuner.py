@@ -6,10 +6,10 @@ import inspect
 import json
 import os
 import secrets
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from microtune import arguments
@@ -20,7 +20,6 @@ from microtune.compose import (
     SEARCHER,
     STOPPER,
     Composed,
-    check_hooks,
     choose,
     compose,
     modify,
@@ -28,8 +27,8 @@ from microtune.compose import (
 from microtune.facts import Facts, Limits
 from microtune.faults import OptionError, RunError
 from microtune.journal import MEMORY, Journal, Reader
-from microtune.kernel import Policy
-from microtune.modifiers import check_point
+from microtune.kernel import Policy, say
+from microtune.modifiers import PointsToEvaluate, WarmStart, configs_of
 from microtune.objective import Objective
 from microtune.results import ResultGrid
 from microtune.run import Run
@@ -94,6 +93,7 @@ class Tuner:
     ) -> None:
         self._given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         self._resumed: str | None = None
+        self._id = secrets.token_hex(4)  # of the run; a restored one keeps its own
         self._journal: Journal | None = None
         self.trainable = arguments.resolve_trainable(trainable)
         self.space = param_space if isinstance(param_space, Space) else Space(arguments.as_dict(param_space, "param_space"))
@@ -105,7 +105,7 @@ class Tuner:
         arguments.listed("warm_start", warm_start, "['runs/first']: folders of runs")
         arguments.listed("points_to_evaluate", points_to_evaluate or (), "[{'lr': 0.1}]")
         for index, point in enumerate(points_to_evaluate or ()):
-            check_point(point, index, self.space)
+            configs_of(point, index, self.space)
         parse_stop(stop)
         arguments.positive("num_samples", num_samples, whole=True)
         arguments.positive("max_concurrent_trials", max_concurrent_trials, whole=True)
@@ -120,6 +120,8 @@ class Tuner:
         self.seed = secrets.randbits(31) if seed is None else arguments.whole("seed", seed)
         if name is not None and not isinstance(name, str):
             raise OptionError(f"name={name!r}: it must be a string")
+        if storage_path is not None and not isinstance(storage_path, (str, os.PathLike)):
+            raise OptionError(f"storage_path={storage_path!r}: it must be the path of a folder")
         self.name = name or f"{arguments.name_of(self.trainable)}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         if os.sep in self.name or self.name in (".", ".."):
             raise OptionError(f"name={self.name!r} is the name of one folder: put the rest of the path into storage_path=")
@@ -152,7 +154,10 @@ class Tuner:
                 run.close(error)
         if signals.received is not None and run.outcome[0] is False:
             how = "it was kept in memory only" if self._in_memory else f"go on with `microtune resume {run.facts.path}`"
-            raise ended_by(signals.received, f"the run was interrupted; {how}")
+            message = f"the run was interrupted; {how}"
+            if signals.received == signal.SIGTERM:  # the SystemExit that follows says nothing
+                say.warning("%s", message)
+            raise ended_by(signals.received, message)
         return self.results()
 
     def open(self, wakeup_fd: int | None = None) -> Run:
@@ -166,10 +171,9 @@ class Tuner:
         chosen = self._choose()
         settings = self._settings(chosen)
         journal = Journal(MEMORY if self._in_memory else path, create=self._resumed is None)
-        identity = secrets.token_hex(4)
         given = self._given
         facts = Facts(
-            id=identity, name=self.name, path=path, seed=self.seed, space=self.space, objective=self.objective,
+            id=self._id, name=self.name, path=path, seed=self.seed, space=self.space, objective=self.objective,
             num_samples=given["num_samples"], resources=self.resources, trainable=self.trainable,
             limits=Limits(
                 time=given["time_budget_s"], trial=given["trial_timeout_s"], report=given["report_timeout_s"],
@@ -206,8 +210,10 @@ class Tuner:
         path = os.path.abspath(path)
         reader = Reader(path)
         settings: dict[str, Any] = {}
+        identity = ""
         for event in reader.events(kinds=("opened", "changed")):
             settings.update(event.body["settings"])
+            identity = event.body.get("id", identity)
         reader.close()
         if not settings:
             raise RunError(f"the run in {path!r} was ended before it began: start it anew with Tuner(...)")
@@ -230,7 +236,7 @@ class Tuner:
             raise OptionError(f"the journal of {path!r} cannot hold Python objects: pass again to restore() {what}")
         given["storage_path"], given["name"] = os.path.split(path)
         tuner = cls(given.pop("trainable"), **given)
-        tuner._resumed = path
+        tuner._resumed, tuner._id = path, identity
         return tuner
 
     # --- parts -------------------------------------------------------------------------------------------------------
@@ -253,12 +259,12 @@ class Tuner:
         given = self._given
         searcher = given["searcher"]
         if searcher is None:
-            searcher = "grid" if self.space.grid_size > 1 else "random"
+            searcher = "grid" if next(self.space.cells()) else "random"  # a cell sets something
         front = choose(SEARCHER, searcher)
         if given["warm_start"]:
-            front = self._put("WarmStart", front, paths=[os.path.abspath(p) for p in given["warm_start"]])
+            front = self._put(WarmStart, front, paths=[os.path.abspath(p) for p in given["warm_start"]])
         if given["points_to_evaluate"]:
-            front = self._put("PointsToEvaluate", front, points=list(given["points_to_evaluate"]))
+            front = self._put(PointsToEvaluate, front, points=list(given["points_to_evaluate"]))
         chosen = [choose(STOPPER, rule) for rule in parse_stop(given["stop"])]
         if given["scheduler"] is not None:
             chosen.append(choose(SCHEDULER, given["scheduler"]))
@@ -271,11 +277,9 @@ class Tuner:
         return chosen
 
     @staticmethod
-    def _put(name: str, searcher: Composed, **options: Any) -> Composed:
+    def _put(modifier: type[Any], searcher: Composed, **options: Any) -> Composed:
         """One of the kernel's own modifiers in front of the searcher. Its options are the Tuner's and journalled there."""
-        check_hooks(searcher)
-        plugin = getattr(import_module("microtune.modifiers"), name)(searcher.plugin, **options)
-        return Composed(SEARCHER, searcher.name, plugin, searcher.described)
+        return Composed(SEARCHER, searcher.name, modifier(searcher.plugin, **options), searcher.described, searcher)
 
     def _settings(self, chosen: list[Composed]) -> dict[str, Any]:
         """What the journal keeps: the arguments of Tuner, and what was composed of them."""

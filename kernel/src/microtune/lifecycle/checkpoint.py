@@ -14,17 +14,18 @@ from microtune.replay import Life
 def retain(k: Kernel) -> None:
     """Ask about each new checkpoint; strike out what is still needed; journal the rest as deleted."""
     fresh, k.fresh_checkpoints = k.fresh_checkpoints, []
-    for trial, path in fresh:
-        life = k.state.lives.get(trial.id)
+    gone: set[str] = set()
+    for trial, path, life in fresh:
         unwanted, _ = k.ask("checkpoint", trial=trial, checkpoint=path)
         if unwanted is None:
-            unwanted = surplus(life, k.facts.checkpoints.get("keep")) if life is not None else []
+            unwanted = surplus(life, k.facts.checkpoints.get("keep"))
         for old in unwanted:
             # A trial's latest is how it would go on, and what its result offers; a donor's is held by who restores from it.
-            if old == path or old in k.state.restore_points or (life is not None and old == life.latest):
+            if old in (path, life.latest) or old in k.state.restore_points or old in gone:
                 continue
             k.record(ev.DELETED, trial.id, {"path": old})
             k.doomed.append((trial, old))
+            gone.add(old)
 
 
 def surplus(life: Life, keep: int | None) -> list[str]:

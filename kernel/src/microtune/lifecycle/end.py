@@ -22,7 +22,7 @@ def take(k: Kernel, exited: Exited) -> None:
     k.steers.pop(exited.trial_id, None)  # nobody is left to hear it
     if exited.checkpoint is not None:
         iteration = life.trial.iteration if exited.iteration is None else exited.iteration
-        checkpointed(k, exited.trial_id, exited.checkpoint, iteration, exited.at)
+        checkpointed(k, life, exited.checkpoint, iteration, exited.at)
     if k.leaving.pop(exited.trial_id, None) is not None:
         _left(k, life, exited)
     elif exited.failure is not None:

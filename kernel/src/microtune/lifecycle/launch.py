@@ -17,6 +17,8 @@ def launch(k: Kernel) -> None:
             body = {"state": FAILED, "reason": str(error), "failure": {"kind": "error", "message": str(error), "traceback": ""}}
             k.tell("on_end", trial=k.record(ev.ENDED, trial.id, body))
             k.state.forget(trial.id)
+            if k.policy.fail_fast:
+                k.stop(f"fail_fast: trial {trial.id} failed: {error}")
             k.commit()
 
 

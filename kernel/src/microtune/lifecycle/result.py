@@ -26,7 +26,7 @@ def take(k: Kernel, report: Reported) -> tuple[Trial, Result] | None:
         return None
     trial_id = report.trial_id
     if report.checkpoint is not None:
-        checkpointed(k, trial_id, report.checkpoint, report.iteration, report.at)
+        checkpointed(k, life, report.checkpoint, report.iteration, report.at)
     seconds = life.spent + report.at - life.began
     body: dict[str, Any] = {"iteration": report.iteration, "metrics": report.metrics, "time_total_s": seconds}
     if report.checkpoint is not None:
@@ -41,6 +41,6 @@ def take(k: Kernel, report: Reported) -> tuple[Trial, Result] | None:
     return trial, result
 
 
-def checkpointed(k: Kernel, trial_id: str, path: str, iteration: int, at: float) -> None:
-    trial = k.record(ev.CHECKPOINT, trial_id, {"iteration": iteration, "path": path}, at)
-    k.fresh_checkpoints.append((trial, path))
+def checkpointed(k: Kernel, life: Life, path: str, iteration: int, at: float) -> None:
+    trial = k.record(ev.CHECKPOINT, life.trial.id, {"iteration": iteration, "path": path}, at)
+    k.fresh_checkpoints.append((trial, path, life))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from microtune.faults import PluginError, RunError, SpaceError
 from microtune.kernel import Kernel
 from microtune.seeds import Later
 from microtune.trainable import checkpoint_iteration
-from microtune.trial import PAUSED, PENDING, STOPPED, Trial
+from microtune.trial import PAUSED, PENDING, RUNNING, STOPPED, Trial
 
 INFEASIBLE = 100  # in a row: the constraints leave nothing
 
@@ -32,9 +33,10 @@ def fill(k: Kernel) -> None:
             if kind is Done or kind is Wait:
                 k.idle, k.done = answer.reason, kind is Done
                 break
-            refused = refused + 1 if _take(k, answer, who) else 0
-            held += kind is Resume and answer.trial_id in k.leaving
-            if refused >= INFEASIBLE:
+            if not _take(k, answer, who):
+                refused = 0
+                held += kind is Resume and answer.trial_id in k.leaving
+            elif (refused := refused + 1) >= INFEASIBLE:
                 raise RunError(f"{refused} configs in a row broke a constraint: loosen the constraints or narrow the space")
             continue
         k.launches.append(k.record(ev.LAUNCHED, trial.id, {"attempt": trial.attempt + 1}))
@@ -50,18 +52,19 @@ def _ask(k: Kernel) -> tuple[Any, Composed]:
         if call.composed.role == SEARCHER:
             if limit is not None and number - k.state.infeasible >= limit:
                 return Done(f"all {limit} trials have been started"), call.composed
-        answer = deliver(call, "suggest", arguments)
+        answer = k.observe(call, "suggest", arguments) if call.observes else deliver(call, "suggest", arguments)
         if answer is not None:
             return answer, call.composed
-    raise PluginError("the searcher answered suggest with None: where it has nothing to start it answers Wait or Done")
+    searcher = k.plugins.of(SEARCHER)[0].title
+    raise PluginError(f"{searcher} answered suggest with None: where it has nothing to start it answers Wait or Done")
 
 
 def _take(k: Kernel, answer: Any, who: Composed) -> bool:
-    """Do what was suggested; True if that was a config that breaks a constraint."""
+    """Do what was suggested; True if that fills no slot: a config that breaks a constraint, or a trial that goes on."""
     if isinstance(answer, Start):
         return _create(k, answer, who)
     if isinstance(answer, Resume):
-        _resume(k, answer, who)
+        return _resume(k, answer, who)
     elif isinstance(answer, Stop):
         trial = _paused(k, answer.trial_id, who, "Stop")
         trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": answer.reason})
@@ -81,13 +84,12 @@ def _create(k: Kernel, start: Start, who: Composed) -> bool:
     config = _projected(k, start.config, who, number, 0)
     body: dict[str, Any] = {"number": number, "config": config}
     if start.token is not None:
-        _check_json(start.token, f"the token of {who.title}")
-        body["token"] = start.token
+        body["token"] = _json(start.token, "a token", who)
     if start.checkpoint is not None:
-        body["checkpoint"] = start.checkpoint
+        body["checkpoint"] = os.fspath(start.checkpoint)
         body["iteration"] = checkpoint_iteration(start.checkpoint)
     if start.resources is not None:
-        body["resources"] = start.resources
+        body["resources"] = _json(start.resources, "resources", who)
     infeasible = not k.facts.space.feasible(config)
     if infeasible:
         body["infeasible"] = True
@@ -100,19 +102,28 @@ def _create(k: Kernel, start: Start, who: Composed) -> bool:
     return infeasible
 
 
-def _resume(k: Kernel, resume: Resume, who: Composed) -> None:
+def _resume(k: Kernel, resume: Resume, who: Composed) -> bool:
+    """True if the trial was not paused after all: its worker was lost, or the run ended, before a Pause was in force.
+
+    A scheduler cannot know that by the tells. The trial goes on anyway, so its promotion is written down and told.
+    """
+    life = k.state.lives.get(resume.trial_id)
+    if life is not None and life.trial.state in (PENDING, RUNNING) and resume == Resume(resume.trial_id):
+        k.tell("on_start", trial=k.record(ev.RESUMED, life.trial.id, {"goes_on": True}))
+        return True
     trial = _paused(k, resume.trial_id, who, "Resume")
     body: dict[str, Any] = {}
     if resume.config is not None:
         body["config"] = _projected(k, resume.config, who, trial.number, trial.starts)
     if resume.checkpoint is not None:
-        body["checkpoint"] = resume.checkpoint
+        body["checkpoint"] = os.fspath(resume.checkpoint)
     if body:  # a new line
         body["iteration"] = checkpoint_iteration(resume.checkpoint or trial.checkpoint)
     if resume.resources is not None:
-        body["resources"] = resume.resources
+        body["resources"] = _json(resume.resources, "resources", who)
     trial = k.record(ev.RESUMED, trial.id, body)
     k.tell("on_start", trial=trial)
+    return False
 
 
 def _paused(k: Kernel, trial_id: str | None, who: Composed, verb: str) -> Trial:
@@ -130,8 +141,9 @@ def _projected(k: Kernel, config: dict[str, Any], who: Composed, number: int, st
         raise PluginError(f"{who.title} proposed a config that does not fit the space: {error}") from error
 
 
-def _check_json(value: Any, what: str) -> None:
+def _json(value: Any, what: str, who: Composed) -> Any:
+    """The value as a resumed run will read it: a tuple is a list, live too."""
     try:
-        json.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise PluginError(f"{what} is not JSON: {error}") from error
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PluginError(f"{who.title} answered suggest with {what} that cannot be written as JSON: {error}") from error

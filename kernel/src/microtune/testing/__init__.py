@@ -26,6 +26,7 @@ _HOME = {
     "FakeLogger": "fakes",
     "FakeScheduler": "fakes",
     "FakeSearcher": "fakes",
+    "ScriptedExecutor": "fakes",
     "fake_dist": "dists",
 }
 
@@ -38,6 +39,7 @@ __all__ = [
     "LoggerContract",
     "ModifierContract",
     "SchedulerContract",
+    "ScriptedExecutor",
     "SearcherContract",
     "fake_dist",
 ]
@@ -56,15 +58,16 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from microtune.testing.dists import fake_dist as fake_dist
-    from microtune.testing.executor import ExecutorContract as ExecutorContract
+    from microtune.testing.dists import fake_dist
+    from microtune.testing.executor import ExecutorContract
     from microtune.testing.fakes import (
-        FakeExecutor as FakeExecutor,
-        FakeLogger as FakeLogger,
-        FakeScheduler as FakeScheduler,
-        FakeSearcher as FakeSearcher,
+        FakeExecutor,
+        FakeLogger,
+        FakeScheduler,
+        FakeSearcher,
+        ScriptedExecutor,
     )
-    from microtune.testing.logger import LoggerContract as LoggerContract
-    from microtune.testing.modifier import ModifierContract as ModifierContract
-    from microtune.testing.scheduler import SchedulerContract as SchedulerContract
-    from microtune.testing.searcher import SearcherContract as SearcherContract
+    from microtune.testing.logger import LoggerContract
+    from microtune.testing.modifier import ModifierContract
+    from microtune.testing.scheduler import SchedulerContract
+    from microtune.testing.searcher import SearcherContract

@@ -18,6 +18,7 @@ from microtune import (
     Event,
     Exited,
     Facts,
+    Failure,
     Outcome,
     Pause,
     Reported,
@@ -34,7 +35,7 @@ from microtune import (
 class FakeExecutor:
     """Runs any trainable in this process, deterministically, in virtual time.
 
-    workers: how many trials it holds. duration: virtual seconds from a trial's last report (or its launch) to the next,
+    workers: how many trials it holds. duration: virtual seconds from a trial's last new result (or its start) to the next,
     as a function of config and iteration. capacity: what a trial may ask for; None: anything fits.
     """
 
@@ -54,8 +55,8 @@ class FakeExecutor:
         self.discarded: list[str] = []
         self._duration = duration if callable(duration) else lambda config, iteration: duration
         self._now = 0.0
-        self._count = 0
-        # (time of its next word, tie: order of scheduling, trial id)
+        self._since: dict[str, float] = {}  # `at` of a trial's last result, or of its start: what a replay tells too
+        # (time of its next word, tie: number of the trial, trial id)
         self._next: list[tuple[float, int, str]] = []
         self._held: dict[str, tuple[Trial, TrialThread]] = {}
         self._iterations: dict[str, int] = {}
@@ -68,6 +69,18 @@ class FakeExecutor:
     def setup(self, run: Facts) -> None:
         self._terms = Terms.of(run)
         self._now = run.now
+
+    @hookimpl
+    def on_start(self, run: Facts, trial: Trial) -> None:
+        self._since[trial.id] = run.now
+
+    @hookimpl
+    def on_result(self, trial: Trial, result: Result) -> None:
+        self._since[trial.id] = result.at
+
+    @hookimpl
+    def on_end(self, trial: Trial) -> None:
+        self._since.pop(trial.id, None)
 
     @hookimpl
     def launch(self, run: Facts, trial: Trial) -> None:
@@ -119,10 +132,11 @@ class FakeExecutor:
             thread.close(timeout=5)
 
     def _schedule(self, trial: Trial) -> None:
-        leaves = trial.id in self._answers
-        duration = 0.0 if leaves else self._duration(trial.config, self._iterations[trial.id] + 1)
-        self._count += 1
-        heapq.heappush(self._next, (self._now + duration, self._count, trial.id))
+        at, iteration = self._now, self._iterations[trial.id] + 1
+        # To leave takes no time, nor does what a retry repeats.
+        if trial.id not in self._answers and iteration > trial.iteration:
+            at = max(at, self._since.get(trial.id, at) + self._duration(trial.config, iteration))
+        heapq.heappush(self._next, (at, trial.number, trial.id))
 
     def _step(self, run: Facts, trial_id: str) -> list[Reported | Exited]:
         trial, thread = self._held[trial_id]
@@ -151,6 +165,64 @@ class FakeExecutor:
 
     def _batch(self, reports: list[Reported | Exited]) -> Batch:
         return Batch(self._now, reports, self.workers, self.capacity or {"cpu": float(self.workers)})
+
+
+class ScriptedExecutor:
+    """Reports what a test tells it to report, in one batch: for what no trainable in this process can do.
+
+    `now` moves one second at every batch with reports.
+    """
+
+    def __init__(self, *, slots: int = 1) -> None:
+        self.slots = slots
+        self.now = 0.0
+        self.launched: list[Trial] = []
+        self.steered: list[tuple[str, Decision | Discard]] = []
+        self._reports: list[Reported | Exited] = []
+
+    def reports(
+        self, trial_id: str, iteration: int, *, checkpoint: str | None = None, attempt: int | None = None, **metrics: Any
+    ) -> None:
+        attempt = self._attempt(trial_id) if attempt is None else attempt
+        self._reports.append(Reported(trial_id, attempt, self.now + 1, metrics, iteration, checkpoint))
+
+    def exits(
+        self,
+        trial_id: str,
+        failure: str | None = None,
+        *,
+        checkpoint: str | None = None,
+        iteration: int | None = None,
+        attempt: int | None = None,
+    ) -> None:
+        """failure: its kind."""
+        attempt = self._attempt(trial_id) if attempt is None else attempt
+        why = None if failure is None else Failure(failure, f"{failure} in the script")
+        self._reports.append(Exited(trial_id, attempt, self.now + 1, why, checkpoint, iteration))
+
+    @hookimpl
+    def launch(self, trial: Trial) -> None:
+        self.launched.append(trial)
+
+    @hookimpl
+    def wait(self, run: Facts, until: float) -> Batch:
+        self.now = max(self.now, run.now)
+        reports, self._reports = self._reports, []
+        if reports:
+            self.now += 1
+        elif until == float("inf"):
+            raise RuntimeError("the script is at its end, and the kernel waits for a report")
+        else:
+            self.now = max(self.now, until)
+        return Batch(self.now, reports, self.slots, {"cpu": float(self.slots)})
+
+    @hookimpl
+    def steer(self, trial: Trial, decision: Decision | Discard) -> None:
+        self.steered.append((trial.id, decision))
+
+    def _attempt(self, trial_id: str) -> int:
+        attempt: int = next(trial.attempt for trial in reversed(self.launched) if trial.id == trial_id)
+        return attempt
 
 
 class FakeSearcher:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,30 @@ from typing import Any, ClassVar
 
 import pytest
 
-from microtune import Facts, OptionError, ResultGrid, Start, Trial, Tuner, Wait, hookimpl, uniform
+from microtune import (
+    Batch,
+    Exited,
+    Facts,
+    Failure,
+    Modifier,
+    OptionError,
+    ResultGrid,
+    Start,
+    Stop,
+    StopRun,
+    Trial,
+    Tuner,
+    Wait,
+    hookimpl,
+    uniform,
+)
 from microtune.testing.contract import Contract, finish, killed
 from microtune.testing.fakes import FakeExecutor, FakeSearcher
 from microtune.testing.trainables import (
     bowl,
     curve,
     curve_without_checkpoints,
+    half_blind_curve,
     mirrored_curve,
     pair,
     ragged_curve,
@@ -46,6 +64,53 @@ class OneAtATime:
     @hookimpl
     def on_end(self, trial: Trial) -> None:
         self._silent.discard(trial.id)
+
+
+class EndsTheRun:
+    """A stop rule that ends the run at a certain result, whoever reports it."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    @hookimpl
+    def on_result(self) -> None:
+        self._left -= 1
+
+    @hookimpl
+    def decide(self) -> StopRun | None:
+        return None if self._left else StopRun("on purpose")
+
+
+class LosesTrials(Modifier):
+    """An executor in front of the fake one, which loses every so many a worker that has just reported."""
+
+    def __init__(self, inner: Any, *, every: int) -> None:
+        super().__init__(inner)
+        self._every = every
+        self._count = 0
+        self._trials: dict[str, Trial] = {}
+
+    @hookimpl
+    def launch(self, run: Facts, trial: Trial) -> None:
+        self._trials[trial.id] = trial
+        super().launch(run, trial)
+
+    @hookimpl
+    def wait(self, run: Facts, until: float) -> Batch | None:
+        batch = super().wait(run, until)
+        if batch is None or not batch.reports or isinstance(batch.reports[-1], Exited):
+            return batch
+        self._count += 1
+        return self._lose(run, batch, batch.reports[-1].trial_id) if self._count % self._every == 0 else batch
+
+    def _lose(self, run: Facts, batch: Batch, trial_id: str) -> Batch:
+        self.inner.steer(run=run, trial=self._trials[trial_id], decision=Stop("lost"))
+        reports = list(batch.reports)
+        while not (isinstance(reports[-1], Exited) and reports[-1].trial_id == trial_id):
+            batch = self.inner.wait(run=run, until=math.inf)  # others may report in between
+            reports += batch.reports
+        reports[-1] = reports[-1]._replace(failure=Failure("lost", "lost on purpose"), checkpoint=None, iteration=None)
+        return batch._replace(reports=reports)
 
 
 class SchedulerContract(Contract):
@@ -103,6 +168,12 @@ class SchedulerContract(Contract):
         self.check(results)
         assert max(trial.metrics["training_iteration"] for trial in results) <= 5
 
+    @pytest.mark.parametrize("workers", [1, 3])
+    @pytest.mark.parametrize("every", [2, 3, 9])
+    def test_workers_may_be_lost_at_any_report(self, every: int, workers: int, tmp_path: Path) -> None:
+        executor = LosesTrials(FakeExecutor(workers=workers), every=every)
+        self.check(finish(self.tuner(executor=executor, storage_path=tmp_path)))
+
     # --- what it prefers ---------------------------------------------------------------------------------------------
 
     def test_the_best_trial_trains_the_longest(self, tmp_path: Path) -> None:
@@ -112,10 +183,11 @@ class SchedulerContract(Contract):
         assert best.metrics["training_iteration"] == max(reached)
 
     @pytest.mark.parametrize("workers", [1, 3])
-    def test_a_trial_without_a_number_trains_no_longer_than_the_best(self, workers: int, tmp_path: Path) -> None:
-        results = finish(self.tuner(ragged_curve, workers=workers, storage_path=tmp_path))
-        reached = [trial.metrics.get("training_iteration", 0) for trial in results]
-        assert max(reached[3::6] + reached[4::6]) <= max(reached[0::6])
+    def test_trials_without_a_number_train_no_longer_than_the_others(self, workers: int, tmp_path: Path) -> None:
+        results = finish(self.tuner(half_blind_curve, workers=workers, storage_path=tmp_path))
+        reached = [trial.metrics["training_iteration"] for trial in results]
+        assert sum(reached[1::2]) <= sum(reached[0::2])
+        assert max(reached[1::2]) <= max(reached[0::2])
 
     def test_min_and_max_are_mirror_images(self, tmp_path: Path) -> None:
         low = finish(self.tuner(curve, mode="min", storage_path=tmp_path))
@@ -136,7 +208,7 @@ class SchedulerContract(Contract):
         first, second = (finish(self.tuner(workers=3, storage_path=tmp_path)) for _ in range(2))
         assert outcome(first) == outcome(second)
 
-    @pytest.mark.parametrize("turns", [1, 4, 20, 45, 90])
+    @pytest.mark.parametrize("turns", [1, 20, 70, 150, 250])
     def test_a_killed_run_goes_on_as_if_it_had_not_been(self, turns: int, tmp_path: Path) -> None:
         image = killed(self.tuner(storage_path=tmp_path, name="run"), turns, tmp_path)
         resumed = finish(self.restore(image))
@@ -149,7 +221,12 @@ class SchedulerContract(Contract):
         image = killed(self.tuner(ragged_curve, workers=4, storage_path=tmp_path, name="run"), turns, tmp_path)
         self.check(finish(self.restore(image, workers=4)))
 
-    @pytest.mark.parametrize("turns", [0, 3, 11, 60])
+    @pytest.mark.parametrize("results", [1, 9, 27, 40])
+    def test_a_run_that_a_stop_rule_ended_goes_on(self, results: int, tmp_path: Path) -> None:
+        finish(self.tuner(workers=3, stop=EndsTheRun(results), storage_path=tmp_path, name="run"))
+        self.check(finish(self.restore(tmp_path / "run", workers=3, stop=None)))
+
+    @pytest.mark.parametrize("turns", [1, 3, 11, 60])
     def test_it_joins_a_run_that_had_no_scheduler(self, turns: int, tmp_path: Path) -> None:
         image = killed(self.tuner(workers=3, scheduler=None, storage_path=tmp_path, name="run"), turns, tmp_path)
         self.check(finish(self.restore(image, workers=3)))

@@ -8,7 +8,7 @@ import microtune as mt
 
 
 def _double(config: dict[str, Any]) -> float:
-    return 2.0 * config["x"]
+    return 2 * float(config["x"])
 
 
 SPACES: dict[str, dict[str, Any]] = {
@@ -35,11 +35,16 @@ SPACES: dict[str, dict[str, Any]] = {
         "layers": [{"width": mt.randint(1, 9)}, {"width": mt.randint(1, 9)}],
     },
     "conditional": {
-        "optimizer": mt.choice([{"kind": "sgd", "momentum": mt.uniform(0, 1)}, {"kind": "adam", "beta": mt.uniform(0.5, 1)}, "none"])
+        "optimizer": mt.choice(
+            [{"kind": "sgd", "momentum": mt.uniform(0, 1)}, {"kind": "adam", "beta": mt.uniform(0.5, 1)}, "none"]
+        )
     },
     "conditional in conditional": {
         "model": mt.choice(
-            [{"kind": "tree", "depth": mt.randint(1, 9)}, {"kind": "net", "head": mt.choice([{"width": mt.randint(1, 9)}, "linear"])}]
+            [
+                {"kind": "tree", "depth": mt.randint(1, 9)},
+                {"kind": "net", "head": mt.choice([{"width": mt.randint(1, 9)}, "linear"])},
+            ]
         )
     },
     "odd names": {

@@ -64,6 +64,11 @@ def curve_without_checkpoints(config: dict[str, Any]) -> None:
         mt.report(loss=loss_of(config) + 1 / t)
 
 
+def half_blind_curve(config: dict[str, Any]) -> None:
+    """Every other trial has no number to report."""
+    _run_curve(config, sign=math.nan if mt.get_context().number % 2 else 1)
+
+
 def ragged_curve(config: dict[str, Any]) -> None:
     """Fails, ends early, skips its metric, reports NaN: each trial in its own way."""
     turn = mt.get_context().number % 6

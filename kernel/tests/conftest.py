@@ -1,0 +1,98 @@
+"""Runs of fakes only, opened in the test's own folder and closed when it ends."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import microtune as mt
+from microtune.journal import Reader
+from microtune.testing import FakeExecutor, FakeSearcher, ScriptedExecutor
+
+X = {"x": mt.uniform(0, 1)}
+
+
+def two_steps(config):
+    for step in (1, 2):
+        mt.report(loss=config["x"] / step)
+
+
+@pytest.fixture
+def tuner(tmp_path: Path) -> Callable[..., mt.Tuner]:
+    """A Tuner with fakes for every role, but for what the test gives."""
+
+    def make(trainable: Any = two_steps, **given: Any) -> mt.Tuner:
+        fakes = {
+            "param_space": X, "metric": "loss", "mode": "min", "searcher": FakeSearcher(), "executor": FakeExecutor(),
+            "loggers": [], "storage_path": tmp_path, "name": "run", "seed": 1,
+        }  # fmt: skip
+        return mt.Tuner(trainable, **{**fakes, **given})
+
+    return make
+
+
+@pytest.fixture
+def restored(tmp_path: Path) -> Callable[..., mt.Tuner]:
+    """The run of `tuner`, restored with new fakes."""
+
+    def make(trainable: Any = two_steps, folder: Path = tmp_path / "run", **given: Any) -> mt.Tuner:
+        fakes = {"searcher": FakeSearcher(), "executor": FakeExecutor(), "loggers": []}
+        return mt.Tuner.restore(folder, trainable, **{**fakes, **given})
+
+    return make
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[mt.Tuner], Any]]:
+    """Open a run that the test drives with `step()`."""
+    runs = []
+
+    def start(tuner: mt.Tuner) -> Any:
+        runs.append(tuner.open())
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+
+
+@pytest.fixture
+def scripted(tuner, opened) -> Callable[..., tuple[Any, ScriptedExecutor]]:
+    """A run whose executor reports what the test tells it to; its first turn is done."""
+
+    def start(*, slots: int = 1, **given: Any) -> tuple[Any, ScriptedExecutor]:
+        executor = ScriptedExecutor(slots=slots)
+        run = opened(tuner(executor=executor, **given))
+        run.step()
+        return run, executor
+
+    return start
+
+
+@pytest.fixture
+def journalled(tmp_path: Path) -> Callable[..., list[Any]]:
+    """What the run's journal holds, of these kinds: as others see it, so only what is committed."""
+
+    def read(*kinds: str, folder: Path = tmp_path / "run") -> list[Any]:
+        reader = Reader(str(folder))
+        events = list(reader.events(kinds=kinds))
+        reader.close()
+        return events
+
+    return read
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Callable[[Any], Path]:
+    """The folder of a run as it would be left if its process was killed now. The run itself may go on."""
+
+    def copy(run: Any) -> Path:
+        image = tmp_path / f"killed-{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(run.facts.path, image)
+        return image
+
+    return copy
