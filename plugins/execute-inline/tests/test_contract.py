@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from microtune.testing import ExecutorContract
+
+
+class TestContract(ExecutorContract):
+    plugin = "inline"
