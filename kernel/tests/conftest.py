@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 import microtune as mt
+from microtune import Assignment, Terms, checkpoint_iteration, run_trial
 from microtune.journal import Reader
 from microtune.testing import FakeExecutor, FakeSearcher, ScriptedExecutor
 
@@ -87,6 +91,17 @@ def journalled(tmp_path: Path) -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
+def python() -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run this code in another process, to its end."""
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", textwrap.dedent(code)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@pytest.fixture
 def killed(tmp_path: Path) -> Callable[[Any], Path]:
     """The folder of a run as it would be left if its process was killed now. The run itself may go on."""
 
@@ -96,3 +111,42 @@ def killed(tmp_path: Path) -> Callable[[Any], Path]:
         return image
 
     return copy
+
+
+class Side:
+    """The kernel's side of one attempt of a trial: it runs one, and writes down each report."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.reports = []
+        self.answering()
+
+    def answering(self, *answers, metrics=("loss",), **terms):
+        """From now on it gives these answers in turn, then "continue"."""
+        self.answers = list(answers)
+        self.terms = Terms(7, metrics, **terms)
+        return self
+
+    def exchange(self, metrics, iteration, checkpoint):
+        self.reports.append((metrics, iteration, checkpoint and Path(checkpoint).name))
+        return self.answers.pop(0) if self.answers else "continue"
+
+    def run(self, trainable, config=None, *, attempt=1, checkpoint=None, trial_id="00003"):
+        task = Assignment(
+            trial_id, int(trial_id), attempt, config or {}, checkpoint and str(checkpoint), checkpoint_iteration(checkpoint),
+            {"cpu": 1.0}, str(self.folder / trial_id),
+        )  # fmt: skip
+        return run_trial(trainable, task, self.terms, self.exchange)
+
+    @property
+    def metrics(self):
+        return [metrics for metrics, _, _ in self.reports]
+
+    def checkpoints(self, trial_id="00003"):
+        """Everything in the trial's storage, hidden drafts included."""
+        return sorted(path.name for path in (self.folder / trial_id / "checkpoints").glob("*"))
+
+
+@pytest.fixture
+def side(tmp_path):
+    return Side(tmp_path)

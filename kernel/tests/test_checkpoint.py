@@ -71,13 +71,23 @@ def test_a_checkpoint_whose_metric_is_nan_or_missing_is_the_first_to_go(tuner):
     assert kept(tuner(train, checkpoints={"keep": 2, "metric": "loss", "mode": "max"}).fit()[0]) == [1, 4]
 
 
-def test_a_checkpoint_that_comes_with_the_trials_exit_replaces_others_too(scripted, tmp_path):
+def test_a_checkpoint_that_comes_with_the_trials_exit_replaces_others_too(scripted, journalled, tmp_path):
     run, executor = scripted(checkpoints={"keep": 1})
     for iteration in (1, 2):
         executor.reports("00000", iteration, loss=1.0, checkpoint=folder_of(tmp_path, "00000", f"{iteration}-1"))
     executor.exits("00000", checkpoint=folder_of(tmp_path, "00000", "3-1"), iteration=3)
     run.step()
     assert kept(mt.ResultGrid(run.facts.path)[0]) == [3]
+    assert len(journalled("deleted")) == 2
+
+
+def test_the_latest_is_kept_too_where_its_trial_ends_at_once(scripted, tmp_path):
+    run, executor = scripted(checkpoints={"keep": 1, "metric": "loss", "mode": "min"})
+    for iteration, loss in ((1, 0.1), (2, 0.9)):
+        executor.reports("00000", iteration, loss=loss, checkpoint=folder_of(tmp_path, "00000", f"{iteration}-1"))
+    executor.exits("00000")
+    run.step()
+    assert kept(mt.ResultGrid(run.facts.path)[0]) == [1, 2]
 
 
 def test_a_repeats_checkpoint_has_its_metrics_rank(scripted, tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import pytest
 
 import microtune as mt
-from microtune.testing import FakeExecutor, FakeLogger, FakeScheduler, FakeSearcher
+from microtune.testing import FakeExecutor, FakeLogger, FakeScheduler, FakeSearcher, ScriptedExecutor
 
 
 def fit(trainable, **more):
@@ -160,3 +161,46 @@ def test_a_logger_remembers_every_event():
     fit(lambda config: config["x"], loggers=[logger], num_samples=1)
     assert logger.kinds == ["opened", "created", "launched", "result", "ended", "closed"]
     assert [event.seq for event in logger.events] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_scripted_executor_reports_what_it_is_told_to_in_one_batch():
+    executor, logger = ScriptedExecutor(slots=2), FakeLogger()
+    run = mt.Tuner(
+        thrice, param_space={"x": mt.uniform(0, 1)}, metric="loss", mode="min", searcher=FakeSearcher(), executor=executor,
+        loggers=[logger], num_samples=2, storage_path=":memory:",
+    ).open()  # fmt: skip
+    run.step()
+    executor.reports("00001", 1, loss=0.5)
+    executor.exits("00001")
+    executor.exits("00000", "lost")
+    run.step()
+    assert [(trial.id, trial.attempt) for trial in executor.launched] == [("00000", 1), ("00001", 1), ("00000", 2)]
+    assert [(e.trial, e.at, e.kind) for e in logger.events[-4:]] == [
+        ("00001", 1.0, "result"), ("00001", 1.0, "ended"), ("00000", 1.0, "interrupted"), ("00000", 1.0, "launched"),
+    ]  # fmt: skip
+    with pytest.raises(mt.PluginError, match="the script is at its end"):
+        run.step()
+    run.close()
+
+
+def test_a_run_that_is_killed_and_resumed_reports_at_the_times_at_which_it_would_have(tmp_path):
+    """What repeats what was reported takes no time, and the first new result is due where it always was."""
+
+    def times(folder):
+        return [(row["training_iteration"], row["time_total_s"]) for row in mt.ResultGrid(folder)[0].history]
+
+    def tuner(name):
+        return mt.Tuner(
+            thrice, param_space={"x": mt.uniform(0, 1)}, metric="loss", mode="min", searcher=FakeSearcher(), loggers=[],
+            executor=FakeExecutor(duration=lambda config, iteration: iteration), storage_path=tmp_path, name=name,
+        )  # fmt: skip
+
+    whole = tuner("whole").fit()
+    run = tuner("killed").open()
+    for _ in range(3):
+        run.step()
+    shutil.copytree(run.facts.path, tmp_path / "image")
+    run.close()
+    executor = FakeExecutor(duration=lambda config, iteration: iteration)
+    mt.Tuner.restore(tmp_path / "image", thrice, searcher=FakeSearcher(), executor=executor).fit()
+    assert times(tmp_path / "image") == times(whole.path) == [(1, 1.0), (2, 3.0), (3, 6.0)]

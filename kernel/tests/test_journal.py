@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-import socket
 import sqlite3
-import subprocess
-import sys
-import textwrap
 
 import pytest
 
 import microtune as mt
+from microtune.bodies import decode
 from microtune.events import VERSION, Event
-from microtune.journal import MEMORY, Journal, Reader, decode, encode
+from microtune.journal import MEMORY, Journal, Reader
 from microtune.testing import FakeExecutor, FakeScheduler, FakeSearcher
 
 HEAD = Event(1, 0.0, "opened", None, {"settings": {}})
@@ -37,13 +33,6 @@ def written(folder, *events):
         journal.append(event)
     journal.commit()
     journal.close()
-
-
-def python(code):
-    """Run this in another process."""
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 # --- writing and reading ---------------------------------------------------------------------------------------------
@@ -87,16 +76,6 @@ def test_the_journal_may_be_kept_in_memory(tuner, tmp_path):
     assert len(results[0].history) == 2
     assert list(tmp_path.iterdir()) == []
     assert Journal(MEMORY, create=True).commit() == []
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e308, -0.0, 0.1 + 0.2, 2**70, "NaN"])
-def test_every_number_comes_back_and_the_text_is_strict_json(value):
-    def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
-
-    text = encode({"a": {"b": [value, 1]}, "c": value})
-    json.loads(text, parse_constant=refuse)
-    assert repr(decode(text)) == repr({"a": {"b": [value, 1]}, "c": value})
 
 
 def test_a_body_that_is_not_json_is_refused_before_it_can_hurt_the_others(folder):
@@ -204,42 +183,6 @@ def test_the_views_say_what_the_results_say(tuner, opened):
     db.close()
 
 
-# --- one writer ------------------------------------------------------------------------------------------------------
-
-
-def test_a_second_writer_is_told_who_the_first_one_is(tuner, opened, restored):
-    run = opened(tuner())
-    with pytest.raises(mt.RunError, match=f"process {os.getpid()} on {socket.gethostname()} is writing to the run in") as error:
-        restored().open()
-    assert "wait for it, or end it, then try again" in str(error.value)
-    assert run.step()
-
-
-def test_another_process_is_told_so_too(tuner, opened):
-    run = opened(tuner())
-    code = f"from microtune.journal import Journal; Journal({run.facts.path!r}, create=False)"
-    other = python(code)
-    assert f"RunError: process {os.getpid()} on" in other.stderr
-
-
-def test_a_writer_that_was_killed_locks_nobody_out(folder):
-    code = f"""
-        import os, signal
-        from microtune.events import Event
-        from microtune.journal import Journal
-        journal = Journal({folder!r}, create=True)
-        journal.append(Event(1, 0.0, "opened", None, {{"settings": {{}}}}))
-        journal.commit()
-        journal.append(Event(2, 0.0, "closed", None, {{}}))
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    killed = python(code)
-    assert killed.returncode == -9
-    journal = Journal(folder, create=False)
-    assert list(journal.events()) == [HEAD]
-    journal.close()
-
-
 # --- folders that will not do ----------------------------------------------------------------------------------------
 
 
@@ -261,27 +204,6 @@ def test_a_run_that_never_began_is_no_other_run(tuner, folder, restored):
 def test_there_is_nothing_to_resume_where_there_is_no_run(restored, tmp_path):
     with pytest.raises(mt.RunError, match=r"there is no run in .*: it holds no journal.db"):
         restored(folder=tmp_path / "nowhere")
-
-
-def test_a_folder_that_cannot_be_made_is_one_clear_error(tuner, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(mt.RunError, match="cannot be made: Not a directory: give another storage_path="):
-        tuner(storage_path=tmp_path / "file").fit()
-
-
-def test_a_folder_that_cannot_be_written_is_one_clear_error(folder):
-    os.makedirs(folder)
-    os.chmod(folder, 0o555)
-    code = f"""
-        import os
-        from microtune.journal import Journal
-        if os.getuid() == 0:  # root may write anywhere, so another user tries
-            os.setuid(65534)
-        Journal({folder!r}, create=True)
-    """
-    tried = python(code)
-    assert "microtune.faults.RunError: the folder of the run, " in tried.stderr
-    assert "give another storage_path=" in tried.stderr
 
 
 def test_a_newer_journal_is_refused(tuner, restored, folder):
@@ -340,7 +262,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing_that_was_committed(tun
     assert journalled()[: len(committed)] == committed
 
 
-def test_a_file_that_may_grow_no_further_is_the_same(tmp_path):
+def test_a_file_that_may_grow_no_further_is_the_same(python, tmp_path):
     code = f"""
         import resource, signal
         import microtune as mt

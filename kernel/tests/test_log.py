@@ -126,6 +126,16 @@ def test_a_logger_that_fails_while_a_run_is_replayed_is_quarantined_too(scripted
     assert [event.body["hook"] for event in journalled("fault", folder=image)] == ["on_result"]
 
 
+def test_the_others_hear_of_that_even_if_the_run_is_killed_again_at_once(scripted, restored, opened, killed):
+    run, executor = scripted(num_samples=3)
+    executor.reports("00000", 1, loss=1.0)
+    run.step()
+    image = killed(opened(restored(folder=killed(run), loggers=[Breaks("on_result"), FakeLogger()])))
+    fine = FakeLogger()
+    opened(restored(folder=image, loggers=[fine]))
+    assert fine.kinds == ["fault", "changed", "interrupted"]
+
+
 # --- at least once ---------------------------------------------------------------------------------------------------
 
 

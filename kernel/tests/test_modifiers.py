@@ -21,6 +21,8 @@ def bowl(config):
 class GridSearcher:
     """Goes through the cells of the grid, `num_samples` times; the kernel says when that is enough."""
 
+    grid = True
+
     def __init__(self):
         self.started = 0
 
@@ -148,6 +150,23 @@ def test_points_beyond_num_samples_are_tried_all_the_same():
 def test_the_same_point_twice_is_tried_twice():
     results = fit(points_to_evaluate=[{"x": 1}, {"x": 1}], num_samples=3)
     assert [trial.config["x"] == 1 for trial in results] == [True, True, False]
+
+
+def test_a_point_that_is_resumed_does_not_count_as_another_one():
+    def suggest(run):
+        return mt.Resume("00000") if paused and not paused.clear() else None
+
+    paused = []
+
+    def decide(trial, result):
+        if trial.number == 0 and trial.starts == 1:
+            paused.append(trial.id)
+            return mt.Pause("once")
+        return None
+
+    scheduler = FakeScheduler(decide=decide, suggest=suggest)
+    results = fit(lambda config: mt.report(loss=1), scheduler=scheduler, points_to_evaluate=[{"x": 1}, {"x": 1}], num_samples=2)
+    assert [trial.config["x"] for trial in results] == [1, 1]
 
 
 def test_a_point_is_tried_in_every_cell_of_the_grids_that_it_leaves_open():

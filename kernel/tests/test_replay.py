@@ -11,7 +11,7 @@ import microtune as mt
 from microtune import events as ev
 from microtune.journal import Reader
 from microtune.replay import State
-from microtune.testing import FakeExecutor, FakeScheduler, FakeSearcher
+from microtune.testing import FakeExecutor, FakeScheduler, FakeSearcher, ScriptedExecutor
 
 STEPS = 6
 
@@ -190,7 +190,7 @@ def test_a_run_that_was_killed_after_any_commit_goes_on_as_if_it_had_not_been(na
     def plugins():
         return {**options(), "searcher": Learner(), "executor": FakeExecutor(workers=3, duration=irregular)}
 
-    run = opened(tuner(trainable, num_samples=5, **plugins()))
+    run = opened(tuner(trainable, num_samples=4, **plugins()))
     found = images(run, tmp_path)
     whole = history(run.facts.path)
     assert {kind for kind, *_ in whole} >= {ev.CREATED, ev.RESULT, ev.ENDED}
@@ -220,20 +220,32 @@ def test_a_replay_tells_what_was_told_live(tuner, opened, restored, killed):
     assert told(again) == heard
 
 
-def test_the_clock_of_a_replay_is_that_of_the_events(tuner, restored, opened):
+def test_the_clock_of_a_replay_is_the_one_that_was_shown_live(tuner, restored, opened):
     class Clocks(FakeSearcher):
         def __init__(self):
             super().__init__()
             self.times = []
 
         @mt.hookimpl
-        def on_result(self, run, trial, result):
-            self.times.append((run.now, result.at))
+        def on_start(self, run, trial):
+            self.times.append(("start", run.now))
 
-    live, again = Clocks(), Clocks()
-    tuner(searcher=live, num_samples=3).fit()
+        @mt.hookimpl
+        def on_result(self, run, trial, result):
+            self.times.append(("result", run.now))
+
+        @mt.hookimpl
+        def on_end(self, run, trial):
+            self.times.append(("end", run.now))
+
+    live, again, executor = Clocks(), Clocks(), ScriptedExecutor()
+    run = opened(tuner(searcher=live, num_samples=2, executor=executor))
+    run.step()
+    executor._reports = [mt.Reported("00000", 1, 0.25, {"loss": 1.0}, 1), mt.Exited("00000", 1, 0.5)]
+    run.step()  # it hears of both one second later
+    run.close()
     opened(restored(searcher=again))
-    assert live.times == again.times == [(at, at) for at in (1.0, 2.0, 4.0, 5.0, 7.0, 8.0)]
+    assert live.times == again.times == [("start", 0.0), ("result", 0.25), ("end", 0.5), ("start", 1.0)]
 
 
 def test_suggest_and_decide_are_not_called_by_a_replay(tuner, restored, opened):

@@ -81,6 +81,20 @@ def test_a_repeat_after_a_retry_is_in_no_history():
     assert [(row["loss"], row["attempt"]) for row in trial.history] == [(0, 1), (1, 1), (2, 2)]
 
 
+def test_a_repeat_is_not_the_last_result_either():
+    attempts = []
+
+    def train(config):
+        attempts.append(1)
+        mt.report(loss=len(attempts))
+        if len(attempts) == 1:
+            mt.report(loss=0)
+            raise ValueError("once")
+
+    (trial,) = tuner(train, max_failures=1).fit()
+    assert (trial.state, trial.metrics["loss"], trial.metrics["training_iteration"]) == ("COMPLETED", 0, 2)
+
+
 def test_the_checkpoint_is_that_of_the_step_of_the_metrics(tmp_path):
     (trial,) = tuner(saving, tmp_path, trials=[5]).fit()
     assert trial.metrics["loss"] == said(trial.checkpoint) == 7
@@ -329,10 +343,11 @@ def test_a_run_can_be_opened_by_its_folder(tmp_path):
     assert opened[0].history == fitted[0].history
 
 
-def test_a_run_that_was_moved_can_still_be_read(tmp_path):
-    tuner(fails, tmp_path, trials=[5, 6]).fit()
+def test_a_run_that_was_moved_can_still_be_read_with_its_checkpoints(tmp_path):
+    tuner(saving, tmp_path, trials=[5, 6]).fit()
     shutil.move(tmp_path / "run", tmp_path / "moved")
-    assert ResultGrid(tmp_path / "moved").get_best_result().metrics["loss"] == 5
+    best = ResultGrid(tmp_path / "moved").get_best_result(scope="all")
+    assert best.metrics["loss"] == said(best.checkpoint) == said(best.best_checkpoint()) == 5
 
 
 def test_a_folder_without_a_run_is_a_clear_error(tmp_path):

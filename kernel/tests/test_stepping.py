@@ -7,8 +7,8 @@ import threading
 import pytest
 
 import microtune as mt
+from microtune.attempt import Assignment, Outcome, Terms
 from microtune.stepping import TrialThread, Word
-from microtune.trainable import Assignment, Outcome, Terms
 
 BOUND = 10  # seconds that nothing here should ever take
 

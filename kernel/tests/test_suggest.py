@@ -181,6 +181,21 @@ def test_an_infeasible_config_is_stopped_without_launch_and_does_not_count(tuner
     assert [told for told in searcher.told if told[1] == "00000"] == [("start", "00000", 1), ("end", "00000", "STOPPED")]
 
 
+def test_an_infeasible_config_is_not_launched_by_a_resume_either(tuner, restored):
+    class Broken(FakeSearcher):
+        @mt.hookimpl
+        def on_start(self, run, trial):
+            raise OverflowError("too much")
+
+    space = mt.Space({"x": mt.uniform(0, 1)}, constraints=[lambda config: config["x"] > 0.5])
+    with pytest.raises(mt.PluginError, match="failed in on_start"):
+        tuner(param_space=space, searcher=Broken(configs=[{"x": 0.1}])).fit()
+    searcher, executor = FakeSearcher(configs=[{"x": 0.9}]), FakeExecutor()
+    restored(param_space=space, searcher=searcher, executor=executor).fit()
+    assert [trial_id for trial_id, _ in executor.launched] == ["00001"]
+    assert searcher.told[:2] == [("start", "00000", 1), ("end", "00000", "STOPPED")]
+
+
 def test_a_hundred_infeasible_configs_in_a_row_are_an_error(tuner, journalled):
     space = mt.Space({"x": mt.uniform(0, 1)}, constraints=[lambda config: False])
     with pytest.raises(mt.RunError, match="100 configs in a row broke a constraint: loosen"):
@@ -294,6 +309,29 @@ def test_resources_may_be_changed_by_a_resume(scripted):
     run.step()
     assert executor.launched[-1].resources == {"cpu": 4}
     assert executor.launched[-1].iteration == 1  # the same line
+
+
+def test_a_trial_that_is_resumed_but_was_not_paused_goes_on_and_its_promotion_is_told(scripted, journalled):
+    """Its scheduler had paused it, as far as it could know, but its worker was lost with the result."""
+    later, searcher = Later(), FakeSearcher()
+    run, executor = scripted(slots=2, searcher=searcher, scheduler=pauses_at(1, later))
+    executor.reports("00000", 1, loss=1.0)
+    executor.exits("00000", "lost")
+    later.answer = mt.Resume("00000")
+    run.step()
+    assert run.counts["RUNNING"] == 1
+    assert [trial.attempt for trial in executor.launched] == [1, 2]
+    assert searcher.told[-1] == ("start", "00000", 2)
+    assert journalled("resumed")[0].body == {"goes_on": True}
+    assert mt.ResultGrid(run.facts.path)[0].state == "RUNNING"
+
+
+def test_a_scheduler_that_resumes_a_running_trial_for_ever_is_found(scripted):
+    scheduler = FakeScheduler(suggest=lambda run: mt.Resume("00000") if run.now else None)
+    run, executor = scripted(slots=2, scheduler=scheduler)
+    executor.reports("00000", 1, loss=1.0)
+    with pytest.raises(mt.PluginError, match="'FakeScheduler' answered Resume 100 times in a row for trials that are not"):
+        run.step()
 
 
 # --- Stop, StopRun, Wait, Done ---------------------------------------------------------------------------------------

@@ -56,7 +56,9 @@ class HashesText(Sampling):
 
 
 class TakesGrids(Sampling):
-    """Starts no trial of a grid, and says nothing."""
+    """Says that it goes through grids, and starts no trial of one."""
+
+    grid = True
 
     @mt.hookimpl
     def setup(self, run):

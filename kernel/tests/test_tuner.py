@@ -464,3 +464,14 @@ def test_a_change_that_cannot_be_is_refused(tmp_path, changes, message):
 def test_where_there_is_no_run_there_is_nothing_to_restore(tmp_path):
     with pytest.raises(mt.RunError, match=r"there is no run in .*: it holds no journal\.db"):
         restore(tmp_path)
+
+
+@pytest.mark.parametrize("values", [[1, 2], [1]])
+def test_a_grid_search_is_refused_to_a_searcher_that_does_not_go_through_it(values):
+    space = {"lr": mt.uniform(0, 1), "net": {"depth": mt.grid_search(values)}}
+    tuner = mt.Tuner(
+        lambda config: 1.0, param_space=space, metric="loss", mode="min", searcher=FakeSearcher(), executor=FakeExecutor(),
+        loggers=(), storage_path=":memory:",
+    )  # fmt: skip
+    with pytest.raises(mt.OptionError, match=r"searcher 'FakeSearcher' .*'net/depth'.*searcher='grid'"):
+        tuner.fit()

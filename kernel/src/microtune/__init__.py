@@ -13,6 +13,7 @@ _PUBLIC = {
         "Batch", "Continue", "Discard", "Done", "Exited", "Failure", "Pause", "Reported", "Resume", "Start", "Stop", "StopRun",
         "Suggestion", "Decision", "Wait",
     ),
+    "attempt": ("Assignment", "Outcome", "Terms", "TrialHalted", "checkpoint_iteration"),
     "domains": ("Choice", "Float", "Function", "Grid", "Integer", "Normal"),
     "events": ("Event",),
     "facts": ("Facts", "Limits"),
@@ -28,8 +29,7 @@ _PUBLIC = {
     ),
     "stopping": ("ExperimentPlateau", "TrialPlateau"),
     "trainable": (
-        "Assignment", "Outcome", "Terms", "Trainable", "TrialHalted", "checkpoint_dir", "checkpoint_iteration",
-        "close_worker", "get_checkpoint", "get_context", "report", "run_trial",
+        "Trainable", "checkpoint_dir", "close_worker", "get_checkpoint", "get_context", "report", "run_trial",
     ),
     "trial": ("Result", "Trial"),
     "tuner": ("Tuner",),
@@ -57,6 +57,10 @@ if TYPE_CHECKING:
         Pause as Pause, Reported as Reported, Resume as Resume, Start as Start, Stop as Stop, StopRun as StopRun,
         Decision as Decision, Suggestion as Suggestion, Wait as Wait,
     )  # fmt: skip
+    from microtune.attempt import (
+        Assignment as Assignment, Outcome as Outcome, Terms as Terms, TrialHalted as TrialHalted,
+        checkpoint_iteration as checkpoint_iteration,
+    )  # fmt: skip
     from microtune.domains import (
         Choice as Choice, Float as Float, Function as Function, Grid as Grid, Integer as Integer, Normal as Normal,
     )  # fmt: skip
@@ -78,8 +82,7 @@ if TYPE_CHECKING:
     from microtune.stepping import TrialThread as TrialThread
     from microtune.stopping import ExperimentPlateau as ExperimentPlateau, TrialPlateau as TrialPlateau
     from microtune.trainable import (
-        Assignment as Assignment, Outcome as Outcome, Terms as Terms, Trainable as Trainable, TrialHalted as TrialHalted,
-        checkpoint_dir as checkpoint_dir, checkpoint_iteration as checkpoint_iteration, close_worker as close_worker,
+        Trainable as Trainable, checkpoint_dir as checkpoint_dir, close_worker as close_worker,
         get_checkpoint as get_checkpoint, get_context as get_context, report as report, run_trial as run_trial,
     )  # fmt: skip
     from microtune.trial import Result as Result, Trial as Trial

@@ -109,6 +109,8 @@ def compose(chosen: Iterable[Composed]) -> Plugins:
             manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise OptionError(f"{one.title} does not keep the contract: {str(error).splitlines()[-1].strip()}") from error
+        except ValueError as error:
+            raise OptionError(f"{one.title}: it is, or equals, another plugin of this run: make one of its own") from error
     for each in [each for one in composed for each in one.chain()]:
         try:
             if each.plugin in _serving:

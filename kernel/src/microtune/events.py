@@ -1,7 +1,8 @@
 """What is written down: the kinds of event, in the order in which a trial meets them, and the body of each.
 
 The state of a run is the fold of its events (`replay.py`), and loggers hear them after they are committed. Bodies are plain
-JSON; a key that is absent has its default. `VERSION` is raised when an old reader would misread a new journal.
+JSON; a key that is absent has its default; a path inside the run's folder is stored as "./...". `VERSION` is raised when an
+old reader would misread a new journal.
 
 opened       {version, id, name, kernel, host, pid, settings}     the first session. settings: see below
 changed      {version, kernel, host, pid, settings}                a later session; only the settings that changed

@@ -49,7 +49,8 @@ def suggest(run: Facts, rng: random.Random) -> Suggestion | None:
 
     The scheduler is asked first (it may Resume a paused trial or Stop one), then the searcher. `rng` is
     `run.rng("suggest", number of the next trial)`. What is answered with Start comes back through `on_start`, projected
-    onto the space: keep nothing before that.
+    onto the space: keep nothing before that. A space with a grid_search is refused for a searcher whose class does not say
+    `grid = True`.
     """
 
 

@@ -7,17 +7,16 @@ power cut takes at most the last commits, never the file. `:memory:` keeps it in
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
-import socket
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from microtune.bodies import absolute, decode, encode, relative
 from microtune.events import VERSION, Event
 from microtune.faults import RunError
+from microtune.lock import lock, make_folder
 
 MEMORY = ":memory:"
 FILE = "journal.db"
@@ -47,7 +46,7 @@ CREATE VIEW trials AS
     FROM events AS made
     JOIN (SELECT trial, max(seq) AS seq FROM events
           WHERE kind IN ('created', 'launched', 'interrupted', 'ended')
-             OR (kind = 'resumed' AND body ->> 'goes_on' IS NULL)
+             OR (kind = 'resumed' AND json_extract(body, '$.goes_on') IS NULL)
              OR (kind = 'decided' AND json_extract(body, '$.decision') = 'pause') GROUP BY trial) AS latest USING (trial)
     JOIN events AS last ON last.seq = latest.seq
     LEFT JOIN (SELECT trial, max(seq) AS seq FROM events
@@ -56,53 +55,11 @@ CREATE VIEW trials AS
     WHERE made.kind = 'created';
 """
 
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
-
-
-def _to_text(body: dict[str, Any]) -> str:
-    """What `_json.encode` does, without building its C encoder at every call: a third of the time for a small body."""
-    return "".join(_chunks(body, 0))
-
-
-def _chunks(body: dict[str, Any], level: int) -> Iterable[str]:
-    return _json.iterencode(body)
-
-
-if json.encoder.c_make_encoder is not None:  # type: ignore[attr-defined]
-    _chunks = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
-        None, _json.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
-    )
-
-
-def encode(body: dict[str, Any]) -> str:
-    """Strict JSON; a number that JSON lacks is spelled {"$float": "nan" | "inf" | "-inf"}."""
-    try:
-        return _to_text(body)
-    except ValueError:
-        return _to_text(_spell(body))
-
-
-def decode(text: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(text) if '"$float"' not in text else json.loads(text, object_hook=_unspell)
-    return body
-
-
-def _spell(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"$float": repr(value)}
-    if isinstance(value, dict):
-        return {key: _spell(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_spell(item) for item in value]
-    return value
-
-
-def _unspell(value: dict[str, Any]) -> Any:
-    return float(value["$float"]) if len(value) == 1 and "$float" in value else value
-
-
 class Journal:
     """The writer's side. `append` collects, `commit` writes all of it in one transaction."""
+
+    _db: Any = None  # an open sqlite3.Connection, once there is one
+
 
     def __init__(self, folder: str, *, create: bool) -> None:
         self.folder = folder
@@ -113,10 +70,10 @@ class Journal:
         if folder != MEMORY:
             path = os.path.join(folder, FILE)
             if create:
-                _make_folder(folder)
+                make_folder(folder)
             elif not os.path.exists(path):
                 raise RunError(f"there is no run in {folder!r}: it holds no {FILE}")
-            self._lock = _lock(folder)
+            self._lock = lock(folder)
             if create and os.path.exists(path) and not _discard_if_empty(folder):
                 self._lock.close()
                 raise RunError(
@@ -140,7 +97,7 @@ class Journal:
     def append(self, event: Event) -> None:
         seq, at, kind, trial, body = event
         try:
-            text = encode(_relative(body, self.folder))
+            text = encode(relative(body, self.folder))
         except (TypeError, ValueError, RecursionError) as error:
             raise RunError(f"the event {kind!r} of trial {trial} cannot be written down, as it is not JSON: {error}") from error
         self._rows.append((seq, at, kind, trial, text))
@@ -177,7 +134,7 @@ class Journal:
         return events
 
     def events(self, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Event]:
-        return _read(self._db, self.folder, after, kinds)
+        yield from _read(self._db, self.folder, after, kinds)
 
     def put(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
@@ -203,11 +160,15 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the folder. A journal in memory can be read as long as somebody holds it."""
-        if getattr(self, "_db", None) is not None and self.folder != MEMORY:
+        if self._db is not None and self.folder != MEMORY:
             self._db.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def __del__(self) -> None:
+        if self._db is not None:
+            self._db.close()
 
     def index(self) -> None:
         """Make reading one trial's events fast; done once a session is over, since it slows down writing."""
@@ -228,6 +189,10 @@ _INSERTS = ["INSERT INTO events VALUES " + ", ".join(["(?, ?, ?, ?, ?)"] * rows)
 class Reader:
     """The readers' side: as many as you like, while the run goes on."""
 
+    _db: Any = None  # an open sqlite3.Connection, once there is one
+
+
+
     def __init__(self, folder: str) -> None:
         self._folder = os.path.abspath(folder)
         path = os.path.join(folder, FILE)
@@ -239,13 +204,14 @@ class Reader:
                 self._db = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
                 check_version(self._db, folder)
             except sqlite3.OperationalError:  # a folder that cannot be written has no room for WAL's shared memory
+                self.close()
                 self._db = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
                 check_version(self._db, folder)
         except sqlite3.DatabaseError as error:
             raise RunError(f"the journal in {folder!r} cannot be read: {error}") from error
 
     def events(self, after: int = 0, kinds: tuple[str, ...] = (), trial: str | None = None) -> Iterator[Event]:
-        return _read(self._db, self._folder, after, kinds, trial)
+        yield from _read(self._db, self._folder, after, kinds, trial)  # which holds on to this reader, and so keeps it open
 
     def last(self, kind: str) -> Event | None:
         row = self._db.execute(f"{_SELECT} WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind,)).fetchone()
@@ -255,7 +221,11 @@ class Reader:
         return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
 
     def close(self) -> None:
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+
+    __del__ = close  # results are asked for as long as somebody holds them
+
 
 
 _SELECT = "SELECT seq, at, kind, trial, body FROM events"
@@ -280,26 +250,7 @@ def _read(
 
 def _event(row: _Row, folder: str) -> Event:
     seq, at, kind, trial, body = row
-    return Event(seq, at, kind, trial, _absolute(decode(body), folder))
-
-
-# A checkpoint inside the run's folder is written down as "./trials/...", so that a run that was moved or is reached by
-# another path still finds it.
-_PATHS = ("path", "checkpoint", "instead")
-
-
-def _relative(body: dict[str, Any], folder: str) -> dict[str, Any]:
-    inside = {
-        key: "." + body[key][len(folder) :] for key in _PATHS if key in body and str(body[key]).startswith(folder + os.sep)
-    }
-    return {**body, **inside} if inside else body
-
-
-def _absolute(body: dict[str, Any], folder: str) -> dict[str, Any]:
-    for key in _PATHS:
-        if key in body and str(body[key]).startswith("." + os.sep):
-            body[key] = folder + body[key][1:]
-    return body
+    return Event(seq, at, kind, trial, absolute(decode(body), folder))
 
 
 def check_version(db: sqlite3.Connection, folder: str) -> None:
@@ -329,44 +280,3 @@ def _discard(folder: str) -> None:
     for ending in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             os.remove(os.path.join(folder, FILE + ending))
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        why = f"{folder!r} cannot be made: {error.strerror}"
-        raise RunError(f"the folder of the run, {why}: give another storage_path=") from error
-    if not os.access(folder, os.W_OK):
-        raise RunError(f"the folder of the run, {folder!r}, is not writable: give another storage_path=")
-
-
-def _lock(folder: str) -> IO[str]:
-    """One writer: an advisory lock that the system itself releases when its process dies, so it is never stale."""
-    try:
-        file = open(os.path.join(folder, "journal.lock"), "a+")
-    except OSError as error:
-        raise RunError(f"the folder {folder!r} is not writable: {error.strerror}") from error
-    try:
-        _take(file)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        file.close()
-        raise RunError(f"{holder} is writing to the run in {folder!r}: wait for it, or end it, then try again") from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
-
-
-def _take(file: IO[str]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        file.seek(1 << 20)  # far behind the text, which stays readable
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -65,10 +65,6 @@ class State:
             self.last_at = event.at
         return trial
 
-    def time_used(self, now: float) -> float:
-        """Seconds of all sessions until now."""
-        return self.elapsed + (now - self.session_began if self.session_began is not None else 0.0)
-
     def unfinished(self, state: str) -> list[Trial]:
         return [life.trial for life in self.lives.values() if life.trial.state == state]
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from microtune import __version__
 from microtune import events as ev
+from microtune.bodies import encode
 from microtune.compose import LOGGER, Plugins, deliver
 from microtune.facts import Facts
 from microtune.faults import RunError
-from microtune.journal import Journal, encode
+from microtune.journal import Journal
 from microtune.kernel import Kernel, Policy, say
 from microtune.lifecycle.log import deliver_event, log
 from microtune.lifecycle.turn import take_turn
@@ -36,7 +37,10 @@ class Run:
         self._settings = settings
         self._resume = resume
         self._set_up: list[Any] = []
+        self._over = False
         self._closed = False
+
+
 
     @property
     def facts(self) -> Facts:
@@ -73,7 +77,8 @@ class Run:
         except BaseException:
             k.commit()
             raise
-        if not more and k.error is not None:
+        self._over = not more
+        if self._over and k.error is not None:
             raise k.error
         return more
 
@@ -108,6 +113,8 @@ class Run:
         k = self._kernel
         if k.stop_reason is not None:
             return False, k.stop_reason
+        if not self._over:
+            return False, "it was closed before it was over"
         return True, k.idle or "done"
 
     def _closing(self, error: BaseException | None) -> dict[str, Any]:

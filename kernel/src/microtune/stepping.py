@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
-from microtune.trainable import CONTINUE, STOP, Assignment, Outcome, Terms, close_worker, run_trial
+from microtune.attempt import CONTINUE, STOP, Assignment, Outcome, Terms
+from microtune.trainable import close_worker, run_trial
 
 
 class Word(NamedTuple):

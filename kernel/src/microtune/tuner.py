@@ -162,7 +162,7 @@ class Tuner:
 
     def open(self, wakeup_fd: int | None = None) -> Run:
         """The run, set up and ready for `step()`. Whoever opens it closes it: `fit` does both."""
-        path = self._path()
+        path = self.path
         if self._journal is not None:
             raise RunError(
                 f"this Tuner has had its run, {path!r}: results() has what came of it. Make another Tuner for another run, or "
@@ -196,7 +196,7 @@ class Tuner:
         """The results so far."""
         if self._in_memory and self._journal is None:
             raise RunError("there are no results yet: call fit() first")
-        return ResultGrid(self._path(), self.objective, source=self._journal if self._in_memory else None)
+        return ResultGrid(self.path, self.objective, source=self._journal if self._in_memory else None)
 
     # --- resuming ----------------------------------------------------------------------------------------------------
 
@@ -245,7 +245,9 @@ class Tuner:
     def _in_memory(self) -> bool:
         return bool(self._given["storage_path"] == MEMORY)
 
-    def _path(self) -> str:
+    @property
+    def path(self) -> str:
+        """The folder of the run."""
         if not hasattr(self, "_folder"):
             storage = self._given["storage_path"]
             if self._in_memory:
@@ -261,6 +263,12 @@ class Tuner:
         if searcher is None:
             searcher = "grid" if next(self.space.cells()) else "random"  # a cell sets something
         front = choose(SEARCHER, searcher)
+        grids = ", ".join(map(repr, next(self.space.cells())))
+        if grids and not getattr(front.plugin, "grid", False):
+            raise OptionError(
+                f"{front.title} does not go through grid_search, which the space has at {grids}: use searcher='grid', or "
+                "choice() in its place"
+            )
         if given["warm_start"]:
             front = self._put(WarmStart, front, paths=[os.path.abspath(p) for p in given["warm_start"]])
         if given["points_to_evaluate"]:

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from microtune import Facts, Limits, Objective, OptionError, Space, choice, grid_search, loguniform, uniform
+from microtune import Facts, Limits, Objective, Space, choice, loguniform, uniform
 from microtune_search_random import RandomSearch
 
 
@@ -17,7 +17,6 @@ def facts(spec, seed=0):
 
 def draw(run, count):
     searcher = RandomSearch()
-    searcher.setup(run=run)
     return [searcher.suggest(run=run, rng=run.rng("suggest", n)).config for n in range(count)]
 
 
@@ -36,9 +35,3 @@ def test_draws_follow_the_declared_distribution():
 def test_a_finite_space_is_drawn_from_with_replacement():
     configs = draw(facts({"x": choice([1, 2])}), 50)
     assert {config["x"] for config in configs} == {1, 2}
-
-
-@pytest.mark.parametrize("values", [[1, 2], [1]])
-def test_a_grid_search_is_refused_by_name(values):
-    with pytest.raises(OptionError, match=r"'net/depth'.*searcher='grid'"):
-        RandomSearch().setup(run=facts({"lr": uniform(0, 1), "net": {"depth": grid_search(values)}}))

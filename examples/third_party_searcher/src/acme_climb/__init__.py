@@ -28,8 +28,6 @@ class HillClimb:
 
     @hookimpl
     def setup(self, run: Facts) -> None:
-        if next(run.space.cells()):
-            raise OptionError("searcher 'climb' cannot go through a grid_search: use choice() in its place")
         self._objective = run.objective.single("searcher 'climb'")
 
     @hookimpl

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from typing import Any
 
 from microtune.cli.arguments import add_tuner_arguments, given, set_options
@@ -41,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     set_options(settings, arguments.option)
     _be_quiet(settings, arguments)
     tuner = Tuner(trainable, **settings)
-    return _fit(tuner, os.path.join(settings.get("storage_path") or "", tuner.name), settings, arguments)
+    return _fit(tuner, settings, arguments)
 
 
 def resume(arguments: argparse.Namespace) -> int:
@@ -57,7 +55,7 @@ def resume(arguments: argparse.Namespace) -> int:
     set_options(settings, arguments.option)
     _be_quiet(settings, arguments)
     changes.update((key, value) for key, value in settings.items() if value != grid.settings.get(key, value))
-    return _fit(Tuner.restore(grid.path, arguments.trainable, **changes), grid.path, settings, arguments)
+    return _fit(Tuner.restore(grid.path, arguments.trainable, **changes), settings, arguments)
 
 
 COMMANDS = {"run": run, "resume": resume}
@@ -91,12 +89,8 @@ def _is_console(logger: Any) -> bool:
     return isinstance(logger, str) and parse_choice(logger)[0] == "console"
 
 
-def _fit(tuner: Tuner, where: str, settings: dict[str, Any], arguments: argparse.Namespace) -> int:
-    try:
-        grid = tuner.fit()
-    except SystemExit:  # SIGTERM
-        print(f"microtune: the run was interrupted; go on with `microtune resume {where}`", file=sys.stderr)
-        raise
+def _fit(tuner: Tuner, settings: dict[str, Any], arguments: argparse.Namespace) -> int:
+    grid = tuner.fit()
     run = summarise(grid)
     if arguments.json:
         front = grid.pareto_front() if len(grid.objective.metrics) > 1 else None
@@ -106,5 +100,5 @@ def _fit(tuner: Tuner, where: str, settings: dict[str, Any], arguments: argparse
         print_facts({"run": grid.path, "trials": states(run.counts), "best": best})
     if set(run.counts) == {FAILED}:
         first = grid[0]
-        raise RunError(f"all {len(grid)} trials failed; the first: {first.reason} (`microtune show {where} {first.id}`)")
+        raise RunError(f"all {len(grid)} trials failed; the first: {first.reason} (`microtune show {grid.path} {first.id}`)")
     return 0

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 from microtune import events as ev
 from microtune.answers import Done, Resume, Start, Stop, StopRun, Wait
+from microtune.attempt import checkpoint_iteration
 from microtune.compose import SEARCHER, Composed, deliver
 from microtune.faults import PluginError, RunError, SpaceError
 from microtune.kernel import Kernel
 from microtune.seeds import Later
-from microtune.trainable import checkpoint_iteration
 from microtune.trial import PAUSED, PENDING, RUNNING, STOPPED, Trial
 
 INFEASIBLE = 100  # in a row: the constraints leave nothing
@@ -37,6 +37,8 @@ def fill(k: Kernel) -> None:
                 refused = 0
                 held += kind is Resume and answer.trial_id in k.leaving
             elif (refused := refused + 1) >= INFEASIBLE:
+                if kind is Resume:
+                    raise PluginError(f"{who.title} answered Resume {refused} times in a row for trials that are not paused")
                 raise RunError(f"{refused} configs in a row broke a constraint: loosen the constraints or narrow the space")
             continue
         k.launches.append(k.record(ev.LAUNCHED, trial.id, {"attempt": trial.attempt + 1}))
@@ -94,11 +96,12 @@ def _create(k: Kernel, start: Start, who: Composed) -> bool:
     if infeasible:
         body["infeasible"] = True
     trial = k.record(ev.CREATED, f"{number:05d}", body)
+    if infeasible:  # both are written down before anyone can fail: it is never launched, not by a resume either
+        ended = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": "infeasible"})
+        k.state.forget(trial.id)
     k.tell("on_start", trial=trial)
     if infeasible:
-        trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": "infeasible"})
-        k.tell("on_end", trial=trial)
-        k.state.forget(trial.id)
+        k.tell("on_end", trial=ended)
     return infeasible
 
 

@@ -25,6 +25,7 @@ def take_turn(k: Kernel) -> bool:
     reports = wait.wait(k)
     exiting = {report.trial_id for report in reports if type(report) is Exited}
     for report in reports:
+        k.facts.now = report.at  # what a replay tells with this event
         if isinstance(report, Exited):
             end.take(k, report)
         else:
@@ -32,6 +33,7 @@ def take_turn(k: Kernel) -> bool:
             # A result that comes with its trial's exit, a returned value, is told and not decided.
             if reported is not None and report.trial_id not in exiting:
                 decide.decide(k, *reported)
+    k.facts.now = k.now
     if k.stop_reason is not None and k.running:
         k.drain()
     if k.steers or k.fresh_checkpoints:

@@ -32,6 +32,14 @@ class CsvLogger:
     @hookimpl
     def setup(self, run: Facts) -> None:
         os.makedirs(run.path, exist_ok=True)
+        try:
+            self._open(run)
+        except BaseException:
+            self.teardown()
+            raise
+        self._results, self._configs, self._trials = self._tables
+
+    def _open(self, run: Facts) -> None:
         for name, columns in (
             ("results.csv", ("seq", "at", "trial", "training_iteration", "time_total_s", "metric", "value", "text")),
             ("configs.csv", ("seq", "at", "trial", "parameter", "value", "text")),
@@ -41,7 +49,6 @@ class CsvLogger:
             self._tables.append(table)
             if table.seq and not run.resumed:
                 raise RunError(f"{table.path!r} holds rows of another run, and this one is new: move it away")
-        self._results, self._configs, self._trials = self._tables
 
     @hookimpl
     def log(self, event: Event) -> None:

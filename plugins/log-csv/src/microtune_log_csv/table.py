@@ -25,8 +25,12 @@ class Table:
         # Unbuffered: one write of the whole event, about a microsecond, and the death of the process takes nothing.
         self._file = open(path, "a+b", buffering=0)
         header = self._encode([columns])
-        self._repair(header)
-        self.seq, self._start, self._end = self._last_event(len(header))
+        try:
+            self._repair(header)
+            self.seq, self._start, self._end = self._last_event(len(header))
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, seq: int, rows: Sequence[Sequence[Any]]) -> None:
         """Write the rows of an event, unless they are there."""

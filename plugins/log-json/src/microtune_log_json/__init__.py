@@ -28,6 +28,7 @@ class JsonLogger:
         os.makedirs(run.path, exist_ok=True)
         self._lines = Lines(os.path.join(run.path, "events.jsonl"))
         if self._lines.seq and not run.resumed:
+            self._lines.close()
             raise RunError(f"{self._lines.path!r} holds events of another run, and this one is new: move it away")
 
     @hookimpl

@@ -16,7 +16,11 @@ class Lines:
         self.path = path
         # Unbuffered: one write a line, about a microsecond, and the death of the process takes nothing.
         self._file = open(path, "a+b", buffering=0)
-        self.seq = self._repair()
+        try:
+            self.seq = self._repair()
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, seq: int, text: str) -> None:
         """Write the line of an event, unless it is there."""

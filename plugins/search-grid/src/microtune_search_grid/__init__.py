@@ -17,6 +17,8 @@ class GridSearch:
     constant: sample what is no grid once a pass, the same for all its cells (Ray Tune's constant_grid_search)
     """
 
+    grid = True  # for the kernel, which refuses a grid_search to all others
+
     def __init__(self, *, constant: bool = False) -> None:
         self._constant = constant
         self._next = 0  # the cell to propose, counted through all passes; it is the token of its trial

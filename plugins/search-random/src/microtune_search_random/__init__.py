@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from microtune import Facts, OptionError, Start, hookimpl
+from microtune import Facts, Start, hookimpl
 
 
 class RandomSearch:
@@ -13,15 +13,6 @@ class RandomSearch:
     It draws with replacement: a finite space is not exhausted, and the number of trials ends the run. What it draws for
     trial n depends on the run's seed and on n alone, so it keeps no state and hears nothing.
     """
-
-    @hookimpl
-    def setup(self, run: Facts) -> None:
-        grids = list(next(run.space.cells()))
-        if grids:
-            raise OptionError(
-                f"searcher 'random' cannot go through the grid_search of {', '.join(map(repr, grids))}: use searcher='grid', "
-                "or choice() in its place"
-            )
 
     @hookimpl
     def suggest(self, run: Facts, rng: random.Random) -> Start:
