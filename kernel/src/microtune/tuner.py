@@ -259,16 +259,12 @@ class Tuner:
 
     def _choose(self) -> list[Composed]:
         given = self._given
+        grids = next(self.space.cells())  # what a cell sets
         searcher = given["searcher"]
-        if searcher is None:
-            searcher = "grid" if next(self.space.cells()) else "random"  # a cell sets something
-        front = choose(SEARCHER, searcher)
-        grids = ", ".join(map(repr, next(self.space.cells())))
+        front = choose(SEARCHER, searcher if searcher is not None else "grid" if grids else "random")
         if grids and not getattr(front.plugin, "grid", False):
-            raise OptionError(
-                f"{front.title} does not go through grid_search, which the space has at {grids}: use searcher='grid', or "
-                "choice() in its place"
-            )
+            where = f"which the space has at {', '.join(map(repr, grids))}"
+            raise OptionError(f"{front.title} does not go through grid_search, {where}: use searcher='grid', or choice()")
         if given["warm_start"]:
             front = self._put(WarmStart, front, paths=[os.path.abspath(p) for p in given["warm_start"]])
         if given["points_to_evaluate"]:
