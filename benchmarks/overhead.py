@@ -137,9 +137,13 @@ def measure(row: Row, unit: str) -> float:
     return ask(row) * IN_UNIT.get(unit, 1)
 
 
+# Bytecode is kept, as on anybody's machine: what pip installed has some, and an editable checkout must be able to write its.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
 def seconds_of(code: str) -> float:
     begin = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)
     return time.perf_counter() - begin
 
 
@@ -151,7 +155,7 @@ def first_result(row: Row) -> float:
 def ask(row: Row) -> float:
     arguments = [f"{key}={json.dumps(value)}" for key, value in row.arguments.items()]
     command = [sys.executable, str(HERE / SCRIPT[row.tuner]), row.function, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=ENVIRONMENT)
     for line in reversed(done.stdout.splitlines()):
         if line.startswith(MARK):
             return float(json.loads(line.removeprefix(MARK)))

@@ -253,3 +253,20 @@ def test_a_checkpoint_of_a_trial_that_was_stopped_survives_a_resume(scripted, re
     image = killed(run)
     opened(restored(folder=image, scheduler=FakeScheduler())).step()
     assert os.path.isdir(mt.ResultGrid(image)[0].checkpoint)
+
+
+def test_a_folder_outside_the_run_is_never_deleted(scripted, journalled, tmp_path):
+    outside = tmp_path / "mine"
+    outside.mkdir()
+    sneaky = str(tmp_path / "run" / "trials" / ".." / ".." / "mine")
+
+    class Sweeper(FakeScheduler):
+        @mt.hookimpl
+        def checkpoint(self, checkpoint):
+            return [str(outside), sneaky]
+
+    run, executor = scripted(scheduler=Sweeper())
+    executor.reports("00000", 1, loss=1.0, checkpoint=folder_of(tmp_path, "00000", "1-1"))
+    run.step()
+    assert outside.is_dir()
+    assert journalled("deleted") == []

@@ -55,11 +55,11 @@ CREATE VIEW trials AS
     WHERE made.kind = 'created';
 """
 
+
 class Journal:
     """The writer's side. `append` collects, `commit` writes all of it in one transaction."""
 
     _db: Any = None  # an open sqlite3.Connection, once there is one
-
 
     def __init__(self, folder: str, *, create: bool) -> None:
         self.folder = folder
@@ -191,8 +191,6 @@ class Reader:
 
     _db: Any = None  # an open sqlite3.Connection, once there is one
 
-
-
     def __init__(self, folder: str) -> None:
         self._folder = os.path.abspath(folder)
         path = os.path.join(folder, FILE)
@@ -225,7 +223,6 @@ class Reader:
             self._db.close()
 
     __del__ = close  # results are asked for as long as somebody holds them
-
 
 
 _SELECT = "SELECT seq, at, kind, trial, body FROM events"

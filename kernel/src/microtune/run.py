@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from microtune import __version__
@@ -31,8 +31,7 @@ class Run:
     def __init__(
         self, facts: Facts, plugins: Plugins, journal: Journal, policy: Policy, settings: dict[str, Any], *, resume: bool
     ) -> None:
-        objective, keep_by = facts.objective, _keep_by(facts)
-        state = State(facts.path, objective.has, keep_by.score if keep_by else None)
+        state = State(facts.path, facts.objective.has, _keep_by(facts))
         self._kernel = Kernel(facts, plugins, journal, state, policy)
         self._settings = settings
         self._resume = resume
@@ -211,27 +210,14 @@ def _has_setup(plugins: Plugins, call: Any) -> bool:
     return any(other.composed is call.composed for other in plugins.calls["setup"])
 
 
-def _keep_by(facts: Facts) -> Objective | None:
+def _keep_by(facts: Facts) -> Callable[[dict[str, Any]], float] | None:
     """What the kept checkpoints are ranked by; without a metric all are equal and the last ones stay."""
     keep = facts.checkpoints
     if keep.get("keep") is None:
         return None
     if keep.get("metric") is None:
-        return _EVEN
-    return Objective(keep["metric"], keep.get("mode", "max"))
-
-
-class _Even(Objective):
-    """Ranks nothing."""
-
-    def __init__(self) -> None:
-        super().__init__("training_iteration", "max")
-
-    def score(self, metrics: Any) -> float:
-        return 0.0
-
-
-_EVEN = _Even()
+        return lambda metrics: 0.0
+    return Objective(keep["metric"], keep.get("mode", "max")).score
 
 
 def _scheduler(settings: dict[str, Any]) -> Any:

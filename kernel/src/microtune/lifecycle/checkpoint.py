@@ -23,9 +23,16 @@ def retain(k: Kernel) -> None:
             # A trial's latest is how it would go on, and what its result offers; a donor's is held by who restores from it.
             if old in (path, life.latest) or old in k.state.restore_points or old in gone:
                 continue
+            if os.path.isabs(old) and not _is_ours(k, old):
+                continue
             k.record(ev.DELETED, trial.id, {"path": old})
             k.doomed.append((trial, old))
             gone.add(old)
+
+
+def _is_ours(k: Kernel, path: str) -> bool:
+    """A folder outside the run is somebody else's, whatever a policy or a forged journal says of it."""
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(k.facts.path), "trials", ""))
 
 
 def surplus(life: Life, keep: int | None) -> list[str]:
