@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pluggy
@@ -48,7 +49,7 @@ class Call(NamedTuple):
 
     composed: Composed
     function: Callable[..., Any]
-    parameters: tuple[str, ...]
+    pick: Callable[[dict[str, Any]], Sequence[Any]]  # of the hook's arguments, those that it takes
     observes: bool  # a logger, whose faults the run survives
 
 
@@ -66,7 +67,7 @@ class Plugins:
             self.calls[hook] = []
             for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
                 one = by_name[impl.plugin_name]
-                self.calls[hook].append(Call(one, impl.function, tuple(impl.argnames), one.role == LOGGER))
+                self.calls[hook].append(Call(one, impl.function, _picker(impl.argnames), one.role == LOGGER))
 
     def quarantine(self, composed: Composed) -> None:
         """Call this plugin no more, but for its teardown: it may hold a terminal or a file."""
@@ -78,10 +79,17 @@ class Plugins:
         return [c for c in self.composed if c.role == role]
 
 
+def _picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
+    """itemgetter, which gives a tuple for two names and more."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda arguments: [arguments[name] for name in names]
+
+
 def deliver(call: Call, hook: str, arguments: dict[str, Any]) -> Any:
     """Call one implementation; what it raises becomes a PluginError that names it."""
     try:
-        return call.function(*[arguments[name] for name in call.parameters])
+        return call.function(*call.pick(arguments))
     except Exception as error:
         trial = arguments.get("trial")
         about = f" for trial {trial.id}" if trial is not None else ""

@@ -117,7 +117,7 @@ class Journal:
         try:
             if len(rows) <= _FEW and logged is None:
                 # One statement is a transaction by itself, and a fifth cheaper than one that is begun and committed.
-                self._db.execute(_INSERTS[len(rows)], [value for row in rows for value in row])
+                self._db.execute(_INSERTS[len(rows)], rows[0] if len(rows) == 1 else [v for row in rows for v in row])
             else:
                 self._db.execute("BEGIN")
                 self._db.executemany(_INSERTS[1], rows)

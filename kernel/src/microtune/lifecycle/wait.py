@@ -16,14 +16,15 @@ def wait(k: Kernel) -> list[Reported | Exited]:
     """The executor's next batch; `k.now` and `k.room` follow it."""
     # Where nothing runs there is nothing to wait for. A run that was ended while slots were filled is drained at once.
     at_once = (k.room > 0 and not k.running and not k.leaving) or (k.stop_reason is not None and k.running > 0)
-    reports = look(k, 0.0 if at_once else _deadline(k))
+    deadline = _deadline(k)
+    reports = look(k, 0.0 if at_once else deadline)
     if k.signal is not None:
         k.stop(signal.Signals(k.signal).name)
         k.signal = None
         if k.facts.wakeup_fd is not None:
             with contextlib.suppress(BlockingIOError):  # interrupted by a call, not by a signal
                 os.read(k.facts.wakeup_fd, 1)  # or it would wake the executor again and again
-    elif k.now >= _deadline(k):
+    elif k.now >= deadline:
         k.stop(f"the time budget of {k.facts.limits.time:g} s is used up")
     return reports
 

@@ -88,6 +88,8 @@ class ASHA:
 
     @hookimpl
     def suggest(self) -> Resume | None:
+        if not self._promotes:  # then nobody waits anywhere
+            return None
         for rung in self._from_the_top:
             trial_id = rung.promotable()
             if trial_id is not None:
