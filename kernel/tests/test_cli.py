@@ -16,6 +16,7 @@ from microtune import ResultGrid, Tuner, __version__
 from microtune.cli import exporting, looking, main, plugins, running
 from microtune.cli.arguments import _PLAIN, given
 from microtune.faults import OptionError
+from microtune.journal import Journal
 from microtune.options import options_of
 
 TRAINABLE = """
@@ -218,15 +219,7 @@ def test_one_damaged_run_does_not_hide_the_others(microtune: Callable[..., Outco
 
 
 def test_a_run_that_never_began_says_so(microtune: Callable[..., Outcome]) -> None:
-    Path("refuses_to_set_up.py").write_text(
-        "from microtune import hookimpl\n"
-        "class Executor:\n"
-        "    @hookimpl\n"
-        "    def setup(self): raise ValueError('not today')\n",
-        encoding="utf-8",
-    )
-    assert microtune(*RUN, "--executor", "refuses_to_set_up.Executor", "-q", "--name", "a")[0] == 1
-    del sys.modules["refuses_to_set_up"]
+    Journal(os.path.join(os.environ["MICROTUNE_STORAGE"], "a"), create=True).close()  # killed before its first event
     assert microtune("ls")[1].splitlines()[1].split()[:2] == ["a", "empty"]
     for command in ("show", "best", "export", "resume"):
         code, _, err = microtune(command, "a")
@@ -292,8 +285,8 @@ def test_arguments_are_given_as_tuner_takes_them(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(running.COMMANDS, "run", lambda arguments: seen.append(given(arguments)) or 0)
     text = (
         "run m:f --space x=1 --metric a --metric b --mode min --mode max --num-samples none --time-budget 1.5h --grace 90s "
-        "--trial-timeout 10 --resources cpu=2,gpu=0.5 --checkpoints keep=2,at_end=true --fail-fast --logger csv --logger json "
-        "--scheduler none --max-concurrent 3"
+        '--trial-timeout 10 --resources {"cpu":2,"gpu":0.5} --checkpoints keep=2,at_end=true --fail-fast --logger csv '
+        "--logger json --scheduler none --max-concurrent 3"
     )
     assert main([*text.split(), "--stop", "a < 0.1 and b > 2", "--stop", '{"a": 3}', "--points-to-evaluate", '{"x": 2}']) == 0
     assert seen == [

@@ -11,6 +11,7 @@ import pytest
 
 import microtune as mt
 from microtune import ResultGrid
+from microtune.journal import Journal
 from microtune.testing import FakeExecutor, FakeLogger, FakeScheduler, FakeSearcher, fake_dist
 
 SPACE = {"x": mt.uniform(0, 1)}
@@ -217,6 +218,12 @@ def test_a_run_that_was_refused_leaves_its_name_free(tmp_path):
 
     with pytest.raises(mt.OptionError, match="not like this"):
         tuner(path=tmp_path, searcher=Refuses()).fit()
+    assert not (tmp_path / "run").exists()
+    assert len(tuner(path=tmp_path).fit()) == 3
+
+
+def test_a_run_that_was_killed_before_its_first_event_is_started_anew(tmp_path):
+    Journal(str(tmp_path / "run"), create=True).close()
     with pytest.raises(mt.RunError, match="ended before it began: start it anew"):
         restore(tmp_path / "run")
     assert len(tuner(path=tmp_path).fit()) == 3

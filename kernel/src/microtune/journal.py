@@ -16,7 +16,7 @@ from typing import IO, Any
 from microtune.bodies import absolute, decode, encode, relative
 from microtune.events import VERSION, Event
 from microtune.faults import RunError
-from microtune.lock import lock, make_folder
+from microtune.lock import LOCK, lock, make_folder
 
 MEMORY = ":memory:"
 FILE = "journal.db"
@@ -165,6 +165,14 @@ class Journal:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def discard(self) -> None:
+        """Leave nothing of a run that was refused before its first event was committed; its folder too, if it is empty."""
+        if self.folder != MEMORY:
+            _discard(self.folder)
+            with contextlib.suppress(OSError):
+                os.remove(os.path.join(self.folder, LOCK))
+                os.rmdir(self.folder)
 
     def __del__(self) -> None:
         if self._db is not None:

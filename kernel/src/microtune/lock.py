@@ -8,6 +8,8 @@ from typing import IO
 
 from microtune.faults import RunError
 
+LOCK = "journal.lock"
+
 
 def make_folder(folder: str) -> None:
     try:
@@ -22,7 +24,7 @@ def make_folder(folder: str) -> None:
 def lock(folder: str) -> IO[str]:
     """One writer: an advisory lock that the system itself releases when its process dies, so it is never stale."""
     try:
-        file = open(os.path.join(folder, "journal.lock"), "a+")
+        file = open(os.path.join(folder, LOCK), "a+")
     except OSError as error:
         raise RunError(f"the folder {folder!r} is not writable: {error.strerror}") from error
     try:

@@ -66,6 +66,8 @@ class Run:
         except BaseException as error:
             self._teardown(error)
             k.journal.close()
+            if not self._resume:
+                k.journal.discard()
             raise
 
     def step(self) -> bool:

@@ -187,6 +187,8 @@ class Tuner:
             run = Run(facts, compose(chosen), journal, policy, settings, resume=self._resumed is not None)
         except BaseException:
             journal.close()
+            if self._resumed is None:
+                journal.discard()
             raise
         run.start()
         self._journal = journal

@@ -135,8 +135,9 @@ def _count(text: str) -> int | str:
 
 
 def _options(text: str) -> dict[str, Any]:
+    """`keep=1,every=2`, or the same as a JSON object."""
     try:
-        return parse_options(text)
+        return _json(text) if text.startswith("{") else parse_options(text)
     except OptionError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
