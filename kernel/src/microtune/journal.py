@@ -23,7 +23,7 @@ FILE = "journal.db"
 
 # Small pages, since a commit writes whole ones; 32 MB of log before it is folded into the file, with an fsync.
 _PRAGMAS = """
-PRAGMA page_size=2048; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=16000;
+PRAGMA page_size=1024; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=32000;
 """
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;

@@ -24,7 +24,7 @@ def fill(k: Kernel) -> None:
     k.done = False
     refused = 0
     # Trials that are pending only until their last attempt has left have their slot already.
-    held = sum(1 for trial_id in k.leaving if k.state.lives[trial_id].trial.state == PENDING)
+    held = sum(1 for trial_id in k.leaving if k.state.lives[trial_id].trial.state == PENDING) if k.leaving else 0
     while k.running + held < k.room and k.stop_reason is None:
         trial = k.state.pop_pending(k.leaving)
         if trial is None:
