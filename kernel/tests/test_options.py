@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from microtune.faults import OptionError
-from microtune.options import REQUIRED, check, format_choice, journal_options, options_of, parse_choice
+from microtune.options import REQUIRED, check, format_choice, options_of, parse_choice
 
 if TYPE_CHECKING:
     from somewhere import OnlyForTypeCheckers
@@ -194,11 +193,3 @@ def test_a_choice_nests_to_any_depth() -> None:
 def test_what_is_not_plain_cannot_be_formatted() -> None:
     with pytest.raises(OptionError, match="cannot be written as text"):
         format_choice("x", {"a": object()})
-
-
-def test_the_journal_gets_plain_options_or_none() -> None:
-    assert journal_options({"a": (1, "b"), "c": {"d": None}}) == {"a": [1, "b"], "c": {"d": None}}
-    assert json.dumps(journal_options({"a": math.inf})) == '{"a": Infinity}'
-    assert journal_options({}) == {}
-    for value in (object(), len, {1: 2}, {"a": {3}}):
-        assert journal_options({"x": value}) is None

@@ -191,11 +191,6 @@ def format_choice(name: str, options: Mapping[str, Any]) -> str:
     return f"{name}:{','.join(f'{key}={_format_value(value)}' for key, value in options.items())}"
 
 
-def journal_options(options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The options as plain JSON (tuples become lists), or None where one of them cannot be."""
-    return json.loads(json.dumps(options)) if _is_plain(options) else None
-
-
 _OPENING, _CLOSING = "([{", ")]}"
 _SPECIAL = ',"' + _OPENING + _CLOSING
 

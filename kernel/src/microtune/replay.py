@@ -51,7 +51,6 @@ class State:
         self.elapsed = 0.0  # seconds, over the sessions before this one
         self.session_began: float | None = None
         self.last_at = 0.0
-        self.closed: dict[str, Any] | None = None
         self._folder = folder
         self._measures = measures
         self._score = score
@@ -106,7 +105,6 @@ class State:
                 life.began = event.at
         self.session_began = self.last_at = event.at  # a virtual clock may start anew
         self.settings.update(event.body["settings"])
-        self.closed = None
 
     _changed = _opened
 
@@ -205,7 +203,7 @@ class State:
         return life.trial if life else None
 
     def _closed(self, event: Event) -> None:
-        self.closed = event.body
+        """The next session begins with an event of its own."""
 
     # --- what they share ---------------------------------------------------------------------------------------------
 
