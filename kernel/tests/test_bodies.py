@@ -26,6 +26,16 @@ def test_the_encoder_of_the_standard_library_writes_the_same(monkeypatch):
     assert encode(body) == json.dumps(body, separators=(",", ":"))
 
 
+def test_a_body_may_have_blanks_around_it():
+    assert decode(' {"a": 1}\n') == decode('{"a":1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a":1}}', '{"a":1} {}', '{"a":', '{"$float":'])
+def test_a_body_that_is_cut_or_too_long_is_refused(text):
+    with pytest.raises(json.JSONDecodeError):
+        decode(text)
+
+
 @pytest.mark.parametrize("body", [{"a": {1, 2}}, {"a": object()}, {"a": [math.nan, object()]}])
 def test_what_json_lacks_is_refused(body):
     with pytest.raises(TypeError, match="is not JSON serializable"):

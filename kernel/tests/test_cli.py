@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from microtune import ResultGrid, Tuner, __version__
-from microtune.cli import exporting, looking, main, plugins, running
+from microtune.cli import exporting, looking, main, plugins, repairing, running
 from microtune.cli.arguments import _PLAIN, given
 from microtune.faults import OptionError
 from microtune.journal import Journal
@@ -299,7 +299,7 @@ def test_arguments_are_given_as_tuner_takes_them(monkeypatch: pytest.MonkeyPatch
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("family", [running, looking, exporting, plugins])
+@pytest.mark.parametrize("family", [running, repairing, looking, exporting, plugins])
 def test_every_command_explains_itself_with_an_example(family: Any, capsys: pytest.CaptureFixture[str]) -> None:
     for command in family.COMMANDS:
         with pytest.raises(SystemExit) as caught:

@@ -254,3 +254,10 @@ def test_who_is_quarantined_is_called_no_more_but_for_its_teardown():
 
 def test_the_title_of_what_has_no_distribution_is_its_role_and_name():
     assert Composed(LOGGER, "mine", Listens(), {"role": "logger"}).title == "logger 'mine'"
+
+
+def test_a_class_that_is_no_plugin_is_not_even_constructed(tmp_path):
+    """The journal of a run names classes, and may come from anybody."""
+    with pytest.raises(mt.OptionError, match=r"searcher 'logging\.FileHandler' is no plugin: it implements no hook"):
+        choose(SEARCHER, f"logging.FileHandler:filename={tmp_path / 'made'}")
+    assert list(tmp_path.iterdir()) == []

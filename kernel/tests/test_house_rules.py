@@ -114,6 +114,7 @@ def where_tested(file):
 
 CONTRACTS = {"contract", "executor", "logger", "modifier", "scheduler", "searcher"}
 TESTED_ELSEWHERE = {
+    "schema.py": "test_journal.py",
     "__init__.py": "test_house_rules.py",
     "__main__.py": "test_cli.py",
     "annotations.py": "test_options.py",
@@ -124,7 +125,9 @@ TESTED_ELSEWHERE = {
     "testing/dists.py": "test_catalog.py",
     "testing/errands.py": "test_testing_executor.py",
     "testing/spaces.py": "test_testing_searcher.py",
+    "testing/suffering.py": "test_testing_executor.py",
     "testing/trainables.py": "test_testing_searcher.py",
+    "testing/wounds.py": "test_testing_executor.py",
 }
 
 

@@ -145,3 +145,47 @@ def test_a_searcher_that_fails_in_on_result_stops_the_run_with_the_result_on_dis
     searcher = FakeSearcher()
     assert [trial.state for trial in restored(searcher=searcher).fit()] == ["COMPLETED"] * 3
     assert [told[:2] for told in heard(searcher)] == [(trial, i) for trial in ("00000", "00001", "00002") for i in (1, 2)]
+
+
+def test_the_last_report_of_a_trial_that_the_end_of_the_run_told_to_leave_is_told_and_not_decided(
+    scripted, journalled, restored, opened
+):
+    searcher, asked = FakeSearcher(), []
+    scheduler = FakeScheduler(decide=lambda trial, result: asked.append(result.training_iteration))
+    run, executor = scripted(searcher=searcher, scheduler=scheduler)
+    executor.reports("00000", 1, loss=1.0)
+    run.interrupt(2)
+    run.step()
+    assert isinstance(executor.steered[-1][1], mt.Pause)
+    steered = len(executor.steered)
+    executor.reports("00000", 2, loss=0.5, checkpoint="s3://bucket/2")
+    executor.exits("00000")
+    assert not run.step()
+    run.close()
+    assert heard(searcher) == [("00000", 1, {"loss": 1.0}), ("00000", 2, {"loss": 0.5})]
+    assert asked == [1]
+    assert len(executor.steered) == steered
+    assert [event.body["time_total_s"] for event in journalled("result")] == [1.0, 2.0]
+    again = ScriptedExecutor()
+    resumed = opened(restored(searcher=FakeSearcher(), scheduler=FakeScheduler(), executor=again))
+    resumed.step()
+    assert [(trial.id, trial.iteration, trial.checkpoint) for trial in again.launched] == [("00000", 2, "s3://bucket/2")]
+    again.reports("00000", 3, loss=0.2)
+    resumed.step()
+    assert journalled("result")[-1].body["time_total_s"] == 3.0
+
+
+def test_a_report_of_a_trial_that_was_paused_by_a_decision_is_dropped_when_the_run_ends_too(scripted, journalled):
+    started = []
+    scheduler = FakeScheduler(
+        decide=lambda trial, result: mt.Pause("rung"),
+        suggest=lambda run: mt.Wait("not now") if started or started.append(1) else None,
+    )
+    run, executor = scripted(scheduler=scheduler, slots=2)
+    executor.reports("00000", 1, loss=1.0)
+    run.step()
+    run.interrupt(2)
+    executor.reports("00000", 2, loss=0.5)
+    executor.exits("00000")
+    run.step()
+    assert [event.body["iteration"] for event in journalled("result")] == [1]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first one drains the run, a second one forces its end."""
+"""SIGINT, SIGTERM and SIGHUP: the first one drains the run, a second one forces its end."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import pytest
 
 import microtune as mt
 from microtune import ResultGrid
-from microtune.signals import Signals, ended_by
+from microtune.signals import Signals, ended_by, farewell
 from microtune.testing import FakeExecutor, FakeSearcher
 
 BOUND = 30  # seconds that nothing here should ever take
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent these signals there")
 
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process canno
 @pytest.fixture(autouse=True)
 def handlers():
     """Whatever a test does, these are there again after it."""
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = {signum: signal.getsignal(signum) for signum in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for signum, handler in before.items():
@@ -39,7 +41,7 @@ def readable(fd):
     return bool(select.select([fd], [], [], 0)[0])
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", SIGNALS)
 def test_the_first_signal_interrupts_and_wakes_whoever_waits(signum):
     heard = []
     with Signals(heard.append) as signals:
@@ -61,12 +63,31 @@ def test_the_second_signal_forces_the_end(first, second):
     assert heard == [first]
 
 
+def test_a_terminal_that_is_closed_hangs_up_more_than_once_and_forces_nothing():
+    heard = []
+    with Signals(heard.append) as signals:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGHUP)
+        assert signals.forced is None
+    assert heard == [signal.SIGHUP]
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_a_signal_that_is_ignored_stays_ignored(signum):
+    signal.signal(signum, signal.SIG_IGN)  # as nohup does
+    heard = []
+    with Signals(heard.append):
+        signal.raise_signal(signum)
+        assert signal.getsignal(signum) == signal.SIG_IGN
+    assert heard == []
+
+
 def test_the_old_handlers_come_back_and_nothing_stays_open():
-    before = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+    before = [signal.getsignal(signum) for signum in SIGNALS]
     with Signals(lambda signum: None) as signals:
         assert signal.getsignal(signal.SIGINT) is not before[0]
         fd = signals.wakeup_fd
-    assert [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)] == before
+    assert [signal.getsignal(signum) for signum in SIGNALS] == before
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
 
@@ -98,6 +119,16 @@ def endless(config):
         mt.report(loss=config["x"])
 
 
+def brief(name):
+    """A trainable of this name that comes to its end, to resume a run with."""
+
+    def returns(config):
+        return config["x"]
+
+    returns.__name__ = returns.__qualname__ = name
+    return returns
+
+
 def signals_itself(*signums):
     """A trainable that has the process signalled at its third report, and reports on for ever."""
 
@@ -119,21 +150,24 @@ def tuner(trainable, path, **more):
     return mt.Tuner(trainable, param_space={"x": mt.uniform(0, 1)}, **{**given, **more})
 
 
+def again(path):
+    """How to go on with it: its trainable, searcher and executor are objects, which no journal holds."""
+    return f"go on with `Tuner.restore('{path}/run', trainable=..., searcher=..., executor=...).fit()`"
+
+
 @contextmanager
-def interrupted(signum, match):
-    if signum == signal.SIGINT:
-        with pytest.raises(KeyboardInterrupt, match=match):
-            yield
-    else:
-        with pytest.raises(SystemExit, match=match) as raised:
-            yield
-        assert raised.value.code == 128 + signal.SIGTERM
+def interrupted(signum, message):
+    with pytest.raises(KeyboardInterrupt if signum == signal.SIGINT else SystemExit) as raised:
+        yield
+    assert message in str(raised.value)
+    if signum != signal.SIGINT:
+        assert raised.value.code == 128 + signum
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", SIGNALS)
 def test_one_signal_drains_the_run_which_can_be_resumed(tmp_path, signum):
     executor = FakeExecutor(workers=2)
-    with interrupted(signum, f"the run was interrupted; go on with `microtune resume {tmp_path}/run`"):
+    with interrupted(signum, f"the run was interrupted; {again(tmp_path)}"):
         tuner(signals_itself(signum), tmp_path, executor=executor).fit()
     results = ResultGrid(tmp_path / "run")
     assert [trial.state for trial in results] == ["PENDING", "PENDING"]
@@ -141,10 +175,7 @@ def test_one_signal_drains_the_run_which_can_be_resumed(tmp_path, signum):
     assert results.closed == {"reason": signum.name, "finished": False}
     assert executor.steered[-2:] == [("00000", "Pause"), ("00001", "Pause")]
 
-    def rest(config):
-        return config["x"]
-
-    finished = mt.Tuner.restore(tmp_path / "run", rest, searcher=FakeSearcher(), executor=FakeExecutor()).fit()
+    finished = mt.Tuner.restore(tmp_path / "run", brief("train"), searcher=FakeSearcher(), executor=FakeExecutor()).fit()
     assert [trial.state for trial in finished] == ["COMPLETED"] * 3
     assert finished[0].id == "00000"
 
@@ -152,7 +183,72 @@ def test_one_signal_drains_the_run_which_can_be_resumed(tmp_path, signum):
 def test_sigterm_says_aloud_how_to_go_on(tmp_path, caplog):
     with pytest.raises(SystemExit):
         tuner(signals_itself(signal.SIGTERM), tmp_path).fit()
-    assert f"go on with `microtune resume {tmp_path}/run`" in caplog.text
+    assert again(tmp_path) in caplog.text
+
+
+def test_the_user_is_told_that_the_trials_have_some_time_left(tmp_path, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        tuner(signals_itself(signal.SIGINT), tmp_path, grace_s=7).fit()
+    assert "SIGINT: running trials have 7 s to reach a report; the same again ends the run at once" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "begun", "lost", "how"),
+    [
+        ("/runs/a", True, [], "go on with `microtune resume /runs/a`"),
+        ("/runs/a b", True, [], "go on with `microtune resume '/runs/a b'`"),
+        ("/runs/a", True, ["trainable"], "go on with `Tuner.restore('/runs/a', trainable=...).fit()`"),
+        ("/runs/a", False, [], "it had not begun"),
+        (None, True, [], "it was kept in memory only"),
+    ],
+)
+def test_the_last_words_can_be_pasted(path, begun, lost, how):
+    assert farewell(signal.SIGINT, path, begun, lost) == f"the run was interrupted; {how}"
+
+
+def test_a_second_signal_says_how_to_go_on_too(tmp_path):
+    class Stuck(FakeExecutor):
+        @mt.hookimpl
+        def wait(self, run, until):
+            if until > 0 and self.launched:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            return super().wait(run, until)
+
+    with interrupted(signal.SIGINT, "go on with"):
+        tuner(endless, tmp_path, executor=Stuck()).fit()
+    assert ResultGrid(tmp_path / "run").closed["reason"] == "KeyboardInterrupt"
+
+
+def test_a_second_signal_during_the_teardown_tears_down_the_others_all_the_same(tmp_path):
+    class Slow(FakeSearcher):
+        @mt.hookimpl
+        def teardown(self):
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("it goes on")
+
+    torn = []
+
+    class Watched(FakeExecutor):
+        @mt.hookimpl
+        def teardown(self, run, error):
+            super().teardown(run, error)
+            torn.append("executor")
+
+    class Logger:
+        @mt.hookimpl
+        def log(self, event):
+            pass
+
+        @mt.hookimpl
+        def teardown(self):
+            torn.append("logger")
+
+    with interrupted(signal.SIGINT, "go on with"):
+        tuner(signals_itself(signal.SIGINT), tmp_path, searcher=Slow(), executor=Watched(), loggers=[Logger()]).fit()
+    assert sorted(torn) == ["executor", "logger"]
+    rest = mt.Tuner.restore(tmp_path / "run", brief("train"), searcher=FakeSearcher(), executor=FakeExecutor(), loggers=[])
+    assert len(rest.fit()) == 3, "the journal was closed, and its lock given back"
 
 
 def test_a_run_in_memory_does_not_promise_to_be_resumed():
@@ -188,10 +284,10 @@ def test_a_signal_while_the_run_is_set_up_counts(tmp_path):
             signal.raise_signal(signal.SIGINT)
 
     executor = FakeExecutor()
-    with pytest.raises(KeyboardInterrupt, match="microtune resume"):
+    with pytest.raises(KeyboardInterrupt, match="go on with"):
         tuner(endless, tmp_path, searcher=Slow(), executor=executor).fit()
     assert executor.launched == []
-    finished = mt.Tuner.restore(tmp_path / "run", lambda config: 1, searcher=FakeSearcher(), executor=FakeExecutor()).fit()
+    finished = mt.Tuner.restore(tmp_path / "run", brief("endless"), searcher=FakeSearcher(), executor=FakeExecutor()).fit()
     assert len(finished) == 3
 
 
@@ -282,7 +378,7 @@ def test_a_signalled_process_ends_as_the_shell_expects_and_says_how_to_go_on(tmp
         process.send_signal(signum)
         _, errors = process.communicate(timeout=BOUND)
     assert process.returncode == (-signal.SIGINT if signum == signal.SIGINT else 128 + signum)
-    assert f"go on with `microtune resume {tmp_path}/run`" in errors
+    assert again(tmp_path) in errors
     assert [trial.state for trial in ResultGrid(tmp_path / "run")] == ["PENDING"]
 
 
@@ -298,5 +394,5 @@ def test_a_second_signal_ends_a_process_that_hangs_and_nothing_is_lost(tmp_path,
     assert process.returncode == (-signal.SIGINT if second == signal.SIGINT else 128 + second)
     results = ResultGrid(tmp_path / "run")
     assert results.closed["reason"] == ("KeyboardInterrupt" if second == signal.SIGINT else "SystemExit")
-    finished = mt.Tuner.restore(tmp_path / "run", lambda config: 1, searcher=FakeSearcher(), executor=FakeExecutor()).fit()
+    finished = mt.Tuner.restore(tmp_path / "run", brief("train"), searcher=FakeSearcher(), executor=FakeExecutor()).fit()
     assert [trial.state for trial in finished] == ["COMPLETED"]

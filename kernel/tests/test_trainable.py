@@ -313,3 +313,64 @@ def test_a_class_may_use_the_context_and_report_by_itself(side):
 
     assert side.run(Talkative).failure is None
     assert side.metrics == [{"loss": 1}, {"loss": 2, "trial": "00003"}]
+
+
+# --- errors that are hard to put into words ----------------------------------------------------------------------------
+
+
+def test_an_exception_that_cannot_say_what_it_is_is_an_error_all_the_same(side):
+    class Speechless(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+        __repr__ = __str__
+
+    def train(config):
+        raise Speechless
+
+    failure = side.run(train).failure
+    assert failure.kind == "error"
+    assert "Speechless" in failure.message
+    assert "in train" in failure.traceback
+
+
+def test_an_exception_that_lies_about_its_cause_is_an_error_all_the_same(side, monkeypatch):
+    def broken(*args):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("traceback.format_exception_only", broken)
+
+    def train(config):
+        raise ValueError("deep")
+
+    failure = side.run(train).failure
+    assert (failure.kind, failure.message) == ("error", "ValueError, which cannot be put into words: RecursionError")
+
+
+def test_of_a_very_long_error_the_ends_are_kept(side):
+    def train(config):
+        raise ValueError("begins " + "x" * 1_000_000 + " ends")
+
+    failure = side.run(train).failure
+    assert failure.message.startswith("ValueError: begins")
+    assert failure.message.endswith("x ends")
+    assert len(failure.message) < 110_000
+
+
+def test_the_variables_that_have_filled_the_memory_are_let_go_before_words_are_looked_for(side):
+    import weakref
+
+    class Huge:
+        pass
+
+    alive = []
+
+    def train(config):
+        huge = Huge()
+        alive.append(weakref.ref(huge))
+        raise MemoryError("full")
+
+    failure = side.run(train).failure
+    assert (failure.kind, failure.message) == ("out_of_memory", "MemoryError: full")
+    assert "in train" in failure.traceback
+    assert alive[0]() is None

@@ -323,11 +323,6 @@ def test_more_trials_continue_the_run_as_if_it_had_been_asked_for_them(tmp_path)
     assert told(restore(tmp_path / "run", num_samples=6).fit()) == whole
 
 
-def test_fewer_trials_than_there_are_end_it(tmp_path):
-    tuner(path=tmp_path).fit()
-    assert len(restore(tmp_path / "run", num_samples=2).fit()) == 3
-
-
 def test_more_time_takes_up_the_trials_that_were_interrupted(tmp_path):
     results = tuner(saving, tmp_path, num_samples=2, time_budget_s=6).fit()
     assert [trial.state for trial in results] == ["COMPLETED", "PENDING"]

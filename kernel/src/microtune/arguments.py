@@ -55,7 +55,23 @@ def spell(value: Any) -> Any:
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if module and module != "__main__" and name.isidentifier():
         return f"{module}:{name}"
-    return {_LOST: repr(value)}
+    return {_LOST: repr(value), "name": getattr(value, "__name__", type(value).__name__)}
+
+
+def check_same(trainable: Any, before: Any, path: str) -> None:
+    """OptionError where this trainable has another name than the one of the run, as `spell` has it."""
+    old, new = _called(before), _called(spell(trainable))
+    if old != new and "<lambda>" not in (old, new):  # which is no name
+        raise OptionError(
+            f"the run in {path!r} has tuned the trainable {old!r}, not {new!r}, whose results would be mixed with the old "
+            f"ones: pass the same (it may have changed, and lie in another module), or tune {new!r} in a run of its own, "
+            f"which can learn from this one by warm_start=[{path!r}]"
+        )
+
+
+def _called(spelled: Any) -> str:
+    name: str = spelled["name"] if isinstance(spelled, dict) else spelled.rpartition(":")[2]
+    return name
 
 
 def to_json(value: Any) -> Any:

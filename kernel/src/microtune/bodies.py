@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 _json = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
@@ -35,8 +35,16 @@ def encode(body: dict[str, Any]) -> str:
 
 
 def decode(text: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(text) if '"$float"' not in text else json.loads(text, object_hook=_unspell)
-    return body
+    if '"$float"' in text:
+        return cast("dict[str, Any]", json.loads(text, object_hook=_unspell))
+    try:  # what `json.loads` does for a text without blanks at its ends, in half the time
+        body, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return cast("dict[str, Any]", body if end == len(text) else json.loads(text))
+
+
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def _spell(value: Any) -> Any:

@@ -83,7 +83,10 @@ def _picker(names: Sequence[str]) -> Callable[[dict[str, Any]], Sequence[Any]]:
     """itemgetter, which gives a tuple for two names and more."""
     if len(names) > 1:
         return itemgetter(*names)
-    return lambda arguments: [arguments[name] for name in names]
+    if names:
+        name = names[0]
+        return lambda arguments: (arguments[name],)
+    return lambda arguments: ()
 
 
 def deliver(call: Call, hook: str, arguments: dict[str, Any]) -> Any:
@@ -135,12 +138,8 @@ def _registered_name(composed: Composed, index: int) -> str:
 
 def check_hooks(composed: Composed) -> None:
     """Refuse what pluggy accepts at first and trips over later."""
-    found = False
-    for name in dir(type(composed.plugin)):
-        function = getattr(type(composed.plugin), name, None)
-        if function is None or not hasattr(function, f"{hookspecs.PROJECT}_impl"):
-            continue
-        found = True
+    found = _hooks(type(composed.plugin))
+    for name, function in found.items():
         if inspect.iscoroutinefunction(function):
             raise OptionError(f"{composed.title}: {name} is `async def`; hooks are plain functions")
         asked = getattr(function, f"{hookspecs.PROJECT}_impl")
@@ -155,6 +154,12 @@ def check_hooks(composed: Composed) -> None:
             f"{composed.title} implements no hook: decorate its methods with @microtune.hookimpl (an instance of "
             f"{type(composed.plugin).__qualname__} was given)"
         )
+
+
+def _hooks(cls: type[Any]) -> dict[str, Any]:
+    """The hooks that it implements, by name."""
+    found = {name: getattr(cls, name, None) for name in dir(cls)}
+    return {name: function for name, function in found.items() if hasattr(function, f"{hookspecs.PROJECT}_impl")}
 
 
 # --- one choice -> one instance --------------------------------------------------------------------------------------
@@ -195,6 +200,8 @@ def _find(role: str, text: str) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     name, given = options.parse_choice(text)
     if "." in name:
         cls = catalog.import_class(name, role)
+        if not _hooks(cls):  # before it is constructed: the journal of a run may name any class
+            raise OptionError(f"{role} {name!r} is no plugin: it implements no hook, with @microtune.hookimpl before a method")
         return cls, _by_class(role, cls, given), given
     entry = catalog.find(role, name)
     described = {

@@ -5,8 +5,9 @@ JSON; a key that is absent has its default; a path inside the run's folder is st
 old reader would misread a new journal.
 
 opened       {version, id, name, kernel, host, pid, settings}     the first session. settings: see below
-changed      {version, kernel, host, pid, settings}                a later session; only the settings that changed
-created      {number, config, token?, checkpoint?, iteration?, resources?, infeasible?}
+changed      {version, kernel, host, pid, settings, retry_failed?}   a later session; only the settings that changed
+created      {number, config, token?, checkpoint?, iteration?, resources?, infeasible?, retries?}
+                                                                   retries: the failed trial whose place it takes
 resumed      {config?, checkpoint?, iteration?, resources?, reason?, goes_on?}
                                                                    starts + 1; PAUSED -> PENDING. iteration: a new line;
                                                                    goes_on: it had not been paused, and its state stays
@@ -22,7 +23,8 @@ closed       {reason, finished, error?}                            the session e
 
 `failure` is {kind, message, traceback}. `settings` holds what `Tuner` was given: metric, mode, space, num_samples, seed,
 limits, max_concurrent_trials, max_failures, fail_fast, resources, checkpoints, trainable, and `plugins`, a list of
-{role, name, distribution, version, options} in the order of registration.
+{role, name, distribution, version, options} in the order of registration; `warm_started`, a list of {path, id, seq}: the runs
+of warm_start as far as they count.
 """
 
 from __future__ import annotations

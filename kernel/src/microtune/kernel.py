@@ -45,6 +45,7 @@ class Kernel:
         self.steers: dict[str, tuple[Trial, Decision]] = {}  # in the order of the reports
         self.launches: list[Trial] = []
         self.leaving: dict[str, int] = {}  # trial id -> attempt that obeys a decision and has not left yet
+        self.drained: set[str] = set()  # of these, the ones that the end of the run told to leave: their last report counts
         self.fresh_checkpoints: list[tuple[Trial, str, Life]] = []
         self.doomed: list[tuple[Trial, str]] = []  # checkpoints to delete once that is committed
         self.to_log: list[Event] = []  # committed, not yet logged
@@ -127,6 +128,7 @@ class Kernel:
         for trial in self.state.unfinished(RUNNING):
             interrupted = self.record(ev.INTERRUPTED, trial.id, {"reason": self.stop_reason})
             self.leaving[trial.id] = trial.attempt
+            self.drained.add(trial.id)
             self.steers[trial.id] = (interrupted, Pause(self.stop_reason or ""))
 
     @property

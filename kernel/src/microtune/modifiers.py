@@ -1,26 +1,23 @@
-"""Modifier: a searcher in front of a searcher. `points_to_evaluate` and `warm_start` are two."""
+"""Modifier: a searcher in front of a searcher. `points_to_evaluate` is one, `warm_start` (in its own file) another."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any, cast
 
 import pluggy
 
-from microtune import events as ev
 from microtune import hookspecs
 from microtune.answers import Batch, Decision, Discard, Start, Suggestion
 from microtune.domains import Choice
 from microtune.events import Event
 from microtune.facts import Facts
-from microtune.faults import OptionError, RunError, SpaceError
+from microtune.faults import OptionError, SpaceError
 from microtune.hookspecs import hookimpl
-from microtune.journal import Reader
 from microtune.plain import plain
 from microtune.space import Space
-from microtune.trial import COMPLETED, STOPPED, Result, Trial
+from microtune.trial import Result, Trial
 
 
 class Modifier:
@@ -166,61 +163,3 @@ def _within(whole: Any, point: Any) -> Any:
     if not isinstance(whole, dict) or not isinstance(point, dict):
         return whole
     return {**point, **{key: _within(item, point.get(key)) for key, item in whole.items()}}
-
-
-class WarmStart(Modifier):
-    """Tells the searcher the finished trials of earlier runs, as trials that it did not suggest."""
-
-    def __init__(self, inner: Any, *, paths: Sequence[str]) -> None:
-        super().__init__(inner)
-        self._paths = paths
-
-    @hookimpl
-    def setup(self, run: Facts) -> None:
-        super().setup(run)
-        told = 0
-        for path in self._paths:
-            with closing(_opened(path)) as reader:
-                ended = {
-                    event.trial
-                    for event in reader.events(kinds=(ev.ENDED,))
-                    if event.body["state"] in (COMPLETED, STOPPED) and event.body["reason"] != "infeasible"
-                }
-                trials: dict[str | None, Trial] = {}
-                for event in reader.events(kinds=(ev.CREATED, ev.RESUMED, ev.RESULT, ev.ENDED)):
-                    if event.trial in ended:
-                        told = self._tell(run, event, trials, told)
-
-    def _tell(self, run: Facts, event: Event, trials: dict[str | None, Trial], told: int) -> int:
-        body = event.body
-        if event.kind == ev.CREATED:
-            if not run.space.contains(body["config"]):
-                return told
-            # A number of its own, below those of this run.
-            trial = Trial(f"warm-{told:05d}", -1 - told, body["config"])
-            told += 1
-            self.inner.on_start(run=run, trial=trial)
-        elif event.trial not in trials:
-            return told
-        elif event.kind == ev.RESUMED:
-            old = trials[event.trial]
-            trial = old._replace(config=body.get("config", old.config), starts=old.starts + 1)
-            self.inner.on_start(run=run, trial=trial)
-        elif event.kind == ev.RESULT:
-            if body.get("repeat"):
-                return told
-            trial = trials[event.trial]._replace(iteration=body["iteration"])
-            result = Result(body["metrics"], body["iteration"], body["time_total_s"], event.at)
-            self.inner.on_result(run=run, trial=trial, result=result)
-        else:
-            trial = trials[event.trial]._replace(state=body["state"], reason=body["reason"])
-            self.inner.on_end(run=run, trial=trial)
-        trials[event.trial] = trial
-        return told
-
-
-def _opened(path: str) -> Reader:
-    try:
-        return Reader(path)
-    except RunError as error:
-        raise OptionError(f"warm_start: {error}") from error

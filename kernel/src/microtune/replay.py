@@ -41,7 +41,7 @@ class State:
         """`measures`: do these metrics hold the objective? `score`: what checkpoints are kept by, None: none is counted."""
         self.seq = 0
         self.created = 0  # also the number of the next trial
-        self.infeasible = 0  # of these, the ones that never ran
+        self.uncounted = 0  # of these, those that num_samples does not count: infeasible ones, and retries of failed ones
         self.lives: dict[str, Life] = {}
         self.counts: dict[str, int] = dict.fromkeys((PENDING, RUNNING, PAUSED, COMPLETED, STOPPED, FAILED), 0)
         self.pending: list[tuple[int, str]] = []  # a heap, the oldest first; an entry may be out of date
@@ -116,7 +116,7 @@ class State:
             checkpoint=body.get("checkpoint"), iteration=body.get("iteration", 0), folder=f"{self._folder}/trials/{trial_id}",
         )  # fmt: skip
         self.created = trial.number + 1
-        self.infeasible += body.get("infeasible", False)
+        self.uncounted += body.get("infeasible", False) or "retries" in body
         self.counts[PENDING] += 1
         life = self.lives[trial.id] = Life(trial)
         if trial.checkpoint is not None:
@@ -163,6 +163,8 @@ class State:
             return life.trial
         if not life.measured and self._measures(metrics):
             life.measured = self.measured = True
+        if life.trial.state == PENDING:  # that last report
+            life.spent += max(0.0, event.at - life.began)
         trial = life.trial = life.trial._replace(iteration=body["iteration"])
         return trial
 
@@ -177,6 +179,7 @@ class State:
         life, body = self._life(event), event.body
         trial = life.trial
         life.spent += max(0.0, event.at - life.began)
+        life.began = max(life.began, event.at)  # where the run ends, it may take the time to reach a last report
         if body.get("failure", {}).get("kind") == "lost":
             life.losses = life.losses + 1 if life.lost_at == trial.iteration else 1
             life.lost_at = trial.iteration

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from microtune import events as ev
 from microtune.events import Event
 from microtune.faults import OptionError, RunError
-from microtune.journal import Reader
 from microtune.objective import Objective
+from microtune.reader import Reader
+from microtune.rows import problem
 from microtune.trial import ENDED, FAILED, PAUSED, PENDING, RUNNING, lookup
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class TrialResult:
         self.folder = os.path.join(grid.path, "trials", trial_id)
         self.checkpoints: dict[int, str] = {}  # by iteration; those that were not deleted
         self._grid = grid
+        self._reported = 0  # results, when the whole journal was read
 
     @property
     def checkpoint(self) -> str | None:
@@ -50,7 +52,10 @@ class TrialResult:
     @property
     def history(self) -> list[dict[str, Any]]:
         """The metrics of every result, in order."""
-        return self._grid.histories({self.id}).get(self.id, [])
+        rows = self._grid.histories({self.id}).get(self.id, [])
+        if len(rows) < self._reported:
+            raise problem(self._grid.path, f"its index has lost results of trial {self.id}")
+        return rows
 
     def best_checkpoint(self, metric: str | None = None, mode: str | None = None) -> str | None:
         """The checkpoint of the best step that still has one; None where the trial has none."""
@@ -261,6 +266,7 @@ def _take(trial: TrialResult, kind: str, body: dict[str, Any]) -> None:
     if kind == ev.RESULT:
         if not body.get("repeat"):
             trial.metrics = _metrics(body)
+            trial._reported += 1
     elif kind == ev.CHECKPOINT:
         trial.checkpoints[body["iteration"]] = body["path"]
     elif kind == ev.DELETED:
@@ -292,5 +298,3 @@ def _flat(value: Any, name: str) -> dict[str, Any]:
         else:
             flat[f"{name}{key}"] = item
     return flat
-
-

@@ -18,28 +18,36 @@ from microtune.faults import RunError
 from microtune.journal import Journal
 from microtune.kernel import Kernel, Policy, say
 from microtune.lifecycle.log import deliver_event, log
+from microtune.lifecycle.reopen import reopen
 from microtune.lifecycle.turn import take_turn
 from microtune.lifecycle.wait import look
 from microtune.objective import Objective
 from microtune.replay import State, replay, searcher_of
-from microtune.trial import PAUSED, RUNNING
 
 
 class Run:
     """Open a session with `start()`, drive it with `step()` until that is False, and always `close()` it."""
 
     def __init__(
-        self, facts: Facts, plugins: Plugins, journal: Journal, policy: Policy, settings: dict[str, Any], *, resume: bool
+        self,
+        facts: Facts,
+        plugins: Plugins,
+        journal: Journal,
+        policy: Policy,
+        settings: dict[str, Any],
+        *,
+        resume: bool,
+        retry_failed: bool = False,
     ) -> None:
         state = State(facts.path, facts.objective.has, _keep_by(facts))
         self._kernel = Kernel(facts, plugins, journal, state, policy)
         self._settings = settings
         self._resume = resume
+        self._retry_failed = retry_failed
         self._set_up: list[Any] = []
+        self._known: dict[str, list[str]] = {}  # the checkpoints of each trial that an earlier session left
         self._over = False
         self._closed = False
-
-
 
     @property
     def facts(self) -> Facts:
@@ -64,10 +72,12 @@ class Run:
             self._open()
             k.commit()
         except BaseException as error:
-            self._teardown(error)
-            k.journal.close()
-            if not self._resume:
-                k.journal.discard()
+            try:
+                self._teardown(error)
+            finally:
+                k.journal.close()
+                if not self._resume:
+                    k.journal.discard()
             raise
 
     def step(self) -> bool:
@@ -82,6 +92,18 @@ class Run:
         if self._over and k.error is not None:
             raise k.error
         return more
+
+    def drive(self) -> None:
+        """Step until the run is over, and close it."""
+        error: BaseException | None = None
+        try:
+            while self.step():
+                pass
+        except BaseException as problem:
+            error = problem
+            raise
+        finally:
+            self.close(error)
 
     def interrupt(self, signum: int) -> None:
         """Ask for an orderly end at the next turn; safe in a signal handler."""
@@ -103,8 +125,10 @@ class Run:
             if error is None:
                 raise
         finally:
-            failed = self._teardown(error)
-            k.journal.close()
+            try:
+                failed = self._teardown(error)
+            finally:
+                k.journal.close()
         if error is None and failed is not None:
             raise failed
 
@@ -133,7 +157,8 @@ class Run:
         def clock(at: float) -> None:
             k.facts.now = at
 
-        replay(k.state, k.journal.events(), k.tell, searcher_of(self._settings), clock)
+        events = _noting_checkpoints(k.journal.events(), self._known)
+        replay(k.state, events, k.tell, searcher_of(self._settings), clock)
         k.replaying = False
         k.now = k.state.last_at
         for fault in k.late_faults:
@@ -162,19 +187,18 @@ class Run:
         old = k.state.settings
         changed = {key: value for key, value in self._settings.items() if encode({"": value}) != encode({"": old.get(key)})}
         new_scheduler = _scheduler(self._settings) != _scheduler(old)
-        k.record(ev.CHANGED, None, {**head, "settings": changed})
+        asked = {"retry_failed": True} if self._retry_failed else {}
+        k.record(ev.CHANGED, None, {**head, **asked, "settings": changed})
         k.facts.elapsed = k.state.elapsed
-        for trial in k.state.unfinished(RUNNING):
-            k.record(ev.INTERRUPTED, trial.id, {"reason": "the run was interrupted"})
-        for trial in k.state.unfinished(PAUSED) if new_scheduler else ():
-            k.tell("on_start", trial=k.record(ev.RESUMED, trial.id, {"reason": "the scheduler was changed"}))
+        reopen(k, new_scheduler=new_scheduler, new_space="param_space" in changed, retry_failed=self._retry_failed)
         self._check_checkpoints()
 
     def _check_checkpoints(self) -> None:
         """Remove folders that the journal does not know; fall back where one that it knows is gone."""
         k = self._kernel
-        known = _checkpoints(k.journal.events(kinds=(ev.CHECKPOINT, ev.DELETED)))
+        known, self._known = self._known, {}
         root = os.path.join(k.facts.path, "trials")
+        _refuse_links(root)
         for trial_id, name in _folders(root):
             path = os.path.join(root, trial_id, "checkpoints", name)
             if path not in known.get(trial_id, ()):
@@ -196,6 +220,7 @@ class Run:
         """Everyone that was set up, in the reverse order, whatever the others raise."""
         k = self._kernel
         failed: Exception | None = None
+        forced: BaseException | None = None
         for call in reversed(k.plugins.calls["teardown"]):
             if call.composed not in self._set_up and _has_setup(k.plugins, call):
                 continue
@@ -205,6 +230,10 @@ class Run:
                 say.warning("%s", problem)
                 if call.composed.role != LOGGER:
                     failed = failed or problem
+            except BaseException as problem:  # a second Ctrl-C ends this plugin's teardown, not that of the others
+                forced = problem
+        if forced is not None:
+            raise forced
         return failed
 
 
@@ -226,9 +255,8 @@ def _scheduler(settings: dict[str, Any]) -> Any:
     return [[p.get("name"), p.get("class")] for p in settings.get("plugins", ()) if p["role"] == "scheduler"]
 
 
-def _checkpoints(events: Iterator[ev.Event]) -> dict[str, list[str]]:
-    """The checkpoints of each trial that were committed and not deleted, in their order."""
-    known: dict[str, list[str]] = {}
+def _noting_checkpoints(events: Iterator[ev.Event], known: dict[str, list[str]]) -> Iterator[ev.Event]:
+    """The same events; `known` gets the checkpoints of each trial that were committed and not deleted, in their order."""
     for event in events:
         if event.kind == ev.CHECKPOINT and event.trial is not None:
             known.setdefault(event.trial, []).append(event.body["path"])
@@ -236,14 +264,25 @@ def _checkpoints(events: Iterator[ev.Event]) -> dict[str, list[str]]:
             for paths in known.values() if event.trial is None else [known.get(event.trial, [])]:
                 if event.body["path"] in paths:
                     paths.remove(event.body["path"])
-    return known
+        yield event
+
+
+def _refuse_links(root: str) -> None:
+    """A link to elsewhere in the place of one of these folders: trials would write there, and checkpoints be deleted there."""
+    inside = os.path.realpath(os.path.dirname(root))
+    for path in (root, *(os.path.join(root, trial_id, *more) for trial_id in _listed(root) for more in ((), ("checkpoints",)))):
+        if not os.path.realpath(path).startswith(os.path.join(inside, "")):
+            raise RunError(
+                f"{path!r} leads out of the run, to {os.path.realpath(path)!r}, where trials would write and delete: put a "
+                "folder in its place. To keep a run on another disk, move its whole folder there"
+            )
+
+
+def _listed(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def _folders(root: str) -> Iterator[tuple[str, str]]:
-    if not os.path.isdir(root):
-        return
-    for trial_id in os.listdir(root):
-        checkpoints = os.path.join(root, trial_id, "checkpoints")
-        if os.path.isdir(checkpoints):
-            for name in os.listdir(checkpoints):
-                yield trial_id, name
+    for trial_id in _listed(root):
+        for name in _listed(os.path.join(root, trial_id, "checkpoints")):
+            yield trial_id, name

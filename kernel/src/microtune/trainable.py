@@ -27,6 +27,7 @@ from microtune.attempt import (
 )
 from microtune.plain import copied
 
+LONGEST = 100_000  # characters of an error, each of its message and its traceback
 _OURS = (__file__, attempts.__file__)
 
 
@@ -215,9 +216,21 @@ def close_worker() -> None:
 
 
 def _failure(error: BaseException) -> Failure:
-    kind = "out_of_memory" if isinstance(error, MemoryError) else "error"
-    message = "".join(traceback.format_exception_only(type(error), error)).strip()
+    kind = "error"
+    if isinstance(error, MemoryError):
+        kind = "out_of_memory"
+        traceback.clear_frames(error.__traceback__)  # their variables are what fills the memory that the words below need
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename in _OURS:  # how the trainable was called
         frames = frames.tb_next
-    return Failure(kind, message, "".join(traceback.format_exception(type(error), error, frames)))
+    try:
+        message = "".join(traceback.format_exception_only(type(error), error)).strip()
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception as worse:  # what an exception says of itself is the user's code too
+        return Failure(kind, f"{type(error).__name__}, which cannot be put into words: {type(worse).__name__}")
+    return Failure(kind, _cut(message), _cut(text))
+
+
+def _cut(text: str) -> str:
+    """The beginning and the end of what no person reads in full: an exception may hold a whole array."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\n[...]\n{text[-LONGEST // 2 :]}"

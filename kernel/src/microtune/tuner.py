@@ -6,13 +6,12 @@ import inspect
 import json
 import os
 import secrets
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from microtune import arguments
+from microtune import arguments, restoring
 from microtune.compose import (
     EXECUTOR,
     LOGGER,
@@ -26,15 +25,16 @@ from microtune.compose import (
 )
 from microtune.facts import Facts, Limits
 from microtune.faults import OptionError, RunError
-from microtune.journal import MEMORY, Journal, Reader
-from microtune.kernel import Policy, say
-from microtune.modifiers import PointsToEvaluate, WarmStart, configs_of
+from microtune.journal import MEMORY, Journal
+from microtune.kernel import Policy
+from microtune.modifiers import PointsToEvaluate, configs_of
 from microtune.objective import Objective
 from microtune.results import ResultGrid
 from microtune.run import Run
-from microtune.signals import Signals, ended_by
+from microtune.signals import Signals, ended_by, farewell
 from microtune.space import Space
 from microtune.stopping import parse_stop
+from microtune.warm_start import Source, WarmStart, sources
 
 
 class Tuner:
@@ -95,6 +95,8 @@ class Tuner:
         self._resumed: str | None = None
         self._id = secrets.token_hex(4)  # of the run; a restored one keeps its own
         self._journal: Journal | None = None
+        self._retry_failed = False
+        self._warm: list[Source] = []  # the runs of warm_start, as far as they count
         self.trainable = arguments.resolve_trainable(trainable)
         self.space = param_space if isinstance(param_space, Space) else Space(arguments.as_dict(param_space, "param_space"))
         if not self.space.spec:
@@ -123,13 +125,13 @@ class Tuner:
         if storage_path is not None and not isinstance(storage_path, (str, os.PathLike)):
             raise OptionError(f"storage_path={storage_path!r}: it must be the path of a folder")
         self.name = name or f"{arguments.name_of(self.trainable)}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        if os.sep in self.name or self.name in (".", ".."):
+        if os.sep in self.name or self.name in (".", "..") or not self.name.isprintable():
             raise OptionError(f"name={self.name!r} is the name of one folder: put the rest of the path into storage_path=")
 
     # --- running -----------------------------------------------------------------------------------------------------
 
     def fit(self) -> ResultGrid:
-        """Run it to its end and return the results. The first Ctrl-C or SIGTERM drains the run, then raises.
+        """Run it to its end and return the results. The first Ctrl-C, SIGTERM or SIGHUP drains the run, then raises.
 
         Raises RunError where the run cannot go on (PluginError where a plugin is to blame); it can be resumed then.
         """
@@ -140,25 +142,27 @@ class Tuner:
                 run.interrupt(signum)
 
         with Signals(interrupt) as signals:
-            run = self.open(signals.wakeup_fd)
-            error: BaseException | None = None
             try:
+                run = self.open(signals.wakeup_fd)
                 if signals.received is not None:  # while the run was being set up
                     run.interrupt(signals.received)
-                while run.step():
-                    pass
-            except BaseException as problem:
-                error = problem
+                run.drive()
+            except (KeyboardInterrupt, SystemExit) as end:
+                if signals.forced is not None:
+                    end.args = (self._farewell(signals.forced, begun=run is not None or self._resumed is not None),)
                 raise
-            finally:
-                run.close(error)
         if signals.received is not None and run.outcome[0] is False:
-            how = "it was kept in memory only" if self._in_memory else f"go on with `microtune resume {run.facts.path}`"
-            message = f"the run was interrupted; {how}"
-            if signals.received == signal.SIGTERM:  # the SystemExit that follows says nothing
-                say.warning("%s", message)
-            raise ended_by(signals.received, message)
+            raise ended_by(signals.received, self._farewell(signals.received))
         return self.results()
+
+    def _farewell(self, signum: int, *, begun: bool = True) -> str:
+        return farewell(signum, None if self._in_memory else self.path, begun, self._lost())
+
+    def _lost(self) -> list[str]:
+        """The arguments that the journal cannot hold, which restore() needs again."""
+        spelled = {key: arguments.to_json(value) for key, value in self._given.items() if key != "param_space"}
+        spelled["trainable"] = arguments.spell(self._given["trainable"])
+        return [key for key, value in spelled.items() if arguments.is_lost(value)] + ["param_space"] * self.space.opaque
 
     def open(self, wakeup_fd: int | None = None) -> Run:
         """The run, set up and ready for `step()`. Whoever opens it closes it: `fit` does both."""
@@ -184,7 +188,8 @@ class Tuner:
         )  # fmt: skip
         policy = Policy(given["max_failures"], given["fail_fast"], given["max_concurrent_trials"])
         try:
-            run = Run(facts, compose(chosen), journal, policy, settings, resume=self._resumed is not None)
+            resume = self._resumed is not None
+            run = Run(facts, compose(chosen), journal, policy, settings, resume=resume, retry_failed=self._retry_failed)
         except BaseException:
             journal.close()
             if self._resumed is None:
@@ -203,42 +208,26 @@ class Tuner:
     # --- resuming ----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def restore(cls, path: str | os.PathLike[str], trainable: Any = None, **changes: Any) -> Tuner:
+    def restore(
+        cls, path: str | os.PathLike[str], trainable: Any = None, *, retry_failed: bool = False, **changes: Any
+    ) -> Tuner:
         """A tuner that goes on with the run in this folder, with its own settings but for `changes`.
 
-        More trials, more time, another searcher, scheduler, executor or space are given as to Tuner; the number of trials
-        is the total. What the journal cannot hold (a lambda, an instance, a trainable of a script) must be given again.
+        More trials, more time, another searcher, scheduler, executor, space or metric, other loggers are given as to Tuner;
+        the number of trials is the total. What the journal cannot hold (a lambda, an instance, a trainable of a script) must
+        be given again.
+
+        Trials that are over stay as they are. retry_failed: for each failed one a new trial takes its config and its last
+        checkpoint; num_samples does not count it. A trial that is not over and lies outside of another space is stopped.
         """
-        path = os.path.abspath(path)
-        reader = Reader(path)
-        settings: dict[str, Any] = {}
-        identity = ""
-        for event in reader.events(kinds=("opened", "changed")):
-            settings.update(event.body["settings"])
-            identity = event.body.get("id", identity)
-        reader.close()
-        if not settings:
-            raise RunError(f"the run in {path!r} was ended before it began: start it anew with Tuner(...)")
-        settings.pop("plugins", None)
-        for fixed in ("name", "storage_path", "seed"):
-            if fixed in changes:
-                raise OptionError(f"{fixed}= belongs to the run and cannot be changed by restore()")
-        if unknown := set(changes) - set(inspect.signature(cls).parameters):
-            raise OptionError(f"restore() takes the arguments of Tuner, not {', '.join(sorted(unknown))}")
-        given = {**settings, **changes}
-        if trainable is not None:
-            given["trainable"] = trainable
-        lost = {key: f"it was {arguments.told(value)}" for key, value in given.items() if arguments.is_lost(value)}
-        if "param_space" not in changes:
-            given["param_space"] = Space.from_json(settings["param_space"])
-            if given["param_space"].opaque:
-                lost["param_space"] = "it holds functions: sample_from or constraints"
-        if lost:
-            what = ", ".join(f"{key}= ({why})" for key, why in lost.items())
-            raise OptionError(f"the journal of {path!r} cannot hold Python objects: pass again to restore() {what}")
-        given["storage_path"], given["name"] = os.path.split(path)
+        found = restoring.find(path)
+        given = restoring.changed(found, trainable, changes, inspect.signature(cls).parameters)
         tuner = cls(given.pop("trainable"), **given)
-        tuner._resumed, tuner._id = path, identity
+        tuner._resumed, tuner._id, tuner._warm = found.path, found.id, found.warm
+        tuner._retry_failed = retry_failed
+        if "num_samples" in changes:
+            limit = tuner.space.count(tuner._given["num_samples"], tuner._given["points_to_evaluate"] or ())
+            restoring.refuse_fewer(found, tuner._given["num_samples"], limit)
         return tuner
 
     # --- parts -------------------------------------------------------------------------------------------------------
@@ -267,8 +256,9 @@ class Tuner:
         if grids and not getattr(front.plugin, "grid", False):
             where = f"which the space has at {', '.join(map(repr, grids))}"
             raise OptionError(f"{front.title} does not go through grid_search, {where}: use searcher='grid', or choice()")
-        if given["warm_start"]:
-            front = self._put(WarmStart, front, paths=[os.path.abspath(p) for p in given["warm_start"]])
+        self._warm = sources(given["warm_start"], self._warm, self._id)
+        if self._warm:
+            front = self._put(WarmStart, front, sources=self._warm)
         if given["points_to_evaluate"]:
             front = self._put(PointsToEvaluate, front, points=list(given["points_to_evaluate"]))
         chosen = [choose(STOPPER, rule) for rule in parse_stop(given["stop"])]
@@ -292,7 +282,7 @@ class Tuner:
         settings = {key: arguments.to_json(value) for key, value in self._given.items()}
         settings["param_space"] = self.space.to_json()
         settings["trainable"] = arguments.spell(self._given["trainable"])
-        settings["seed"] = self.seed
+        settings["seed"], settings["warm_started"] = self.seed, self._warm
         del settings["name"], settings["storage_path"]
         described = [json.loads(json.dumps(one.described, default=repr)) for one in chosen]
         settings["plugins"] = described

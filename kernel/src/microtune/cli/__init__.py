@@ -1,20 +1,25 @@
-"""The command `microtune`: run, resume, ls, show, best, export, plugins. One file per family of commands.
+"""The command `microtune`: run, resume, repair, ls, show, best, export, plugins. One file per family of commands.
 
 Exit codes: 0 it is done; 1 an error, or a run whose trials all failed; 2 the command, an option or a file in it is wrong;
-130 and 143 the run was interrupted by Ctrl-C or SIGTERM, and can be resumed. Results go to stdout, errors to stderr.
+130, 143 and 129 the run was interrupted by Ctrl-C, SIGTERM or the end of its terminal, and can be resumed. Results go to
+stdout, errors to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from microtune import __version__
-from microtune.cli import exporting, looking, plugins, running
+from microtune.cli import exporting, looking, plugins, repairing, running
+from microtune.cli.text import plain
 from microtune.faults import MicrotuneError, OptionError
+from microtune.schema import FILE
 
 _DESCRIPTION = """\
 Tune hyperparameters. Every searcher, scheduler, executor and logger is a plugin: `microtune plugins` lists them.
@@ -29,9 +34,10 @@ Tune hyperparameters. Every searcher, scheduler, executor and logger is a plugin
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command and return its exit code."""
     arguments = _parser().parse_args(argv)
-    # "module:function" is found where the user stands; a console script has its own folder there instead.
-    if sys.path[0] != os.getcwd():
-        sys.path.insert(0, os.getcwd())
+    path = sys.path[:]
+    _set_path(arguments.command)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what it cannot encode is spelled out, as on stderr
     try:
         code: int = arguments.command(arguments)
         sys.stdout.flush()
@@ -39,14 +45,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MicrotuneError as error:
         if arguments.traceback:
             raise
-        print(f"microtune: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"microtune: error: {plain(' '.join(str(error).split()))}", file=sys.stderr)
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt as interrupt:
-        print(f"\nmicrotune: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"\nmicrotune: {plain(str(interrupt)) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of `microtune export ... | head` has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        sys.path[:] = path  # whoever calls this from Python goes on
+
+
+def _set_path(command: Callable[..., int]) -> None:
+    """A "module:function" is found where the user stands. Who only looks imports nothing, and nobody from a run's folder."""
+    here = Path.cwd()
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", str(here))]
+    imports = command in (*running.COMMANDS.values(), *plugins.COMMANDS.values())
+    if imports and not any((folder / FILE).exists() for folder in (here, *here.parents)):
+        sys.path.insert(0, str(here))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--json", action="store_true", help="answer in JSON")
     shared.add_argument("--traceback", action="store_true", help="show an error with its traceback")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for family in (running, looking, exporting, plugins):
+    for family in (running, repairing, looking, exporting, plugins):
         for name, command in family.COMMANDS.items():
             head, _, more = inspect.cleandoc(command.__doc__ or "").partition("\n\n")
             sub = commands.add_parser(

@@ -26,22 +26,23 @@ def add_tuner_arguments(parser: argparse.ArgumentParser, *, new: bool) -> None:
     what.add_argument("--mode", action="append", choices=("min", "max"), help="one for each metric")
     what.add_argument("--num-samples", type=_count, metavar="N", help="number of trials, or none for no limit (default: 1)")
     what.add_argument("--points-to-evaluate", action="append", type=_json, metavar="JSON", help="a config to try first")
-    what.add_argument("--warm-start", action="append", metavar="RUN", help="an earlier run to learn from (repeatable)")
+    what.add_argument("--warm-start", action="append", metavar="RUN", help="an earlier run to learn from (repeatable), or none")
     if not new:
-        what.add_argument("--trainable", metavar="MODULE:FUNCTION", help="in place of the run's own")
+        what.add_argument("--trainable", metavar="MODULE:FUNCTION", help="where the run's own is now")
+        what.add_argument("--retry-failed", action="store_true", help="a new trial for each failed one, from its checkpoint")
 
     how = parser.add_argument_group("plugins (NAME, NAME:option=value,... or package.module.Class)")
     how.add_argument("--searcher", metavar="PLUGIN", help="proposes configs (default: grid or random)")
     how.add_argument("--scheduler", metavar="PLUGIN", help="stops, pauses and resumes trials (default: none)")
     how.add_argument("--executor", metavar="PLUGIN", help="runs trials (default: local)")
     how.add_argument("--logger", action="append", dest="loggers", metavar="PLUGIN", help="or none (default: console)")
-    how.add_argument("--modifier", action="append", dest="modifiers", metavar="PLUGIN", help="stands in front of the searcher")
+    how.add_argument("--modifier", action="append", dest="modifiers", metavar="PLUGIN", help="before the searcher, or none")
     how.add_argument(
         "-o", "--option", action="append", default=[], metavar="ROLE.OPTION=VALUE",
         help="one option of a chosen plugin: scheduler.max_t=10, logger.csv.OPTION=VALUE (repeatable)",
     )  # fmt: skip
 
-    limits = parser.add_argument_group("limits (SECONDS, or such as 90s, 10m, 2h)")
+    limits = parser.add_argument_group("limits (SECONDS, such as 90s, 10m, 2h, or none)")
     limits.add_argument("--stop", action="append", type=_stop, metavar="RULE", help="end a trial: 'loss < 0.1' (repeatable)")
     limits.add_argument("--time-budget", type=_seconds, dest="time_budget_s", metavar="SECONDS", help="for the whole run")
     limits.add_argument("--trial-timeout", type=_seconds, dest="trial_timeout_s", metavar="SECONDS", help="for one attempt")
@@ -68,17 +69,24 @@ _PLAIN = (
 )  # fmt: skip
 
 
+# What may be taken back by `none`: None itself would mean that the option was not given.
+_NONE = (
+    "scheduler", "num_samples", "max_concurrent_trials", "stop", "time_budget_s", "trial_timeout_s", "report_timeout_s",
+)  # fmt: skip
+
+
 def given(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the command line says, as arguments of Tuner; what it does not mention is left out."""
     found = {key: value for key in _PLAIN if (value := getattr(arguments, key, None)) is not None}
     for key in ("metric", "mode", "stop"):
         if len(found.get(key, ())) == 1:
             found[key] = found[key][0]
-    for key in ("scheduler", "num_samples", "max_concurrent_trials"):
+    for key in _NONE:
         if found.get(key) == "none":
             found[key] = None
-    if found.get("loggers") == ["none"]:
-        found["loggers"] = []
+    for key in ("loggers", "modifiers", "warm_start"):
+        if found.get(key) == ["none"]:
+            found[key] = []
     if "warm_start" in found:
         found["warm_start"] = [find_run(text) for text in found["warm_start"]]
     if arguments.space is not None:
@@ -118,7 +126,9 @@ def _with_option(choice: Any, option: str, value: Any, text: str) -> str:
 # --- what one argument may be; argparse shows an ArgumentTypeError as a usage error ----------------------------------
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str) -> float | str:
+    if text.lower() == "none":
+        return "none"
     found = re.fullmatch(r"(\d+\.?\d*(?:e[+-]?\d+)?)\s*([smhd]?)", text.strip())
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no time: write seconds, or such as 90s, 10m, 2h")
@@ -127,7 +137,7 @@ def _seconds(text: str) -> float:
 
 def _count(text: str) -> int | str:
     if text.lower() == "none":
-        return "none"  # None itself would mean that the option was not given
+        return "none"
     try:
         return int(text)
     except ValueError:

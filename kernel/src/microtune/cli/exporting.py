@@ -19,6 +19,8 @@ from microtune.results import ResultGrid
 def export(arguments: argparse.Namespace) -> int:
     """Write the trials of a run as a table: one row a trial, or one row a result.
 
+    Values go out as they are: a spreadsheet may take a text that begins with = + - or @ for a formula.
+
     examples:
       microtune export my-run --to csv > trials.csv
       microtune export my-run --to parquet --rows results -o results.parquet
@@ -36,7 +38,7 @@ def export(arguments: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        with open(arguments.output, "w", encoding="utf-8", newline="") as file:
+        with open(arguments.output, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(text)
     except OSError as error:
         raise RunError(f"{arguments.output} cannot be written: {error.strerror}") from error
@@ -65,8 +67,14 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: json.dumps(v) if isinstance(v, (list, dict, bool)) else v for key, v in row.items()})
+        writer.writerow({key: _as_cell(value) for key, value in row.items()})
     return out.getvalue()
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\\0")  # Python 3.10 refuses to write it, and no reader of CSV likes it
+    return json.dumps(value) if isinstance(value, (list, dict, bool)) else value
 
 
 def _write_parquet(rows: list[dict[str, Any]], path: str) -> None:

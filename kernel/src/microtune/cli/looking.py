@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from microtune.cli.runs import Summary, find_trial, open_run, runs_in, states, storage_path, summarise, trial_as_json
-from microtune.cli.text import moment, print_facts, print_json, print_table, spell
+from microtune.cli.text import moment, plain, print_facts, print_json, print_table, print_text, spell
 from microtune.faults import MicrotuneError, RunError
 from microtune.results import ResultGrid, TrialResult
 from microtune.trial import lookup
@@ -37,9 +37,9 @@ def ls(arguments: argparse.Namespace) -> int:
     elif found:
         print_table(("name", "status", "began", "trials", "metric", "best"), map(_run_row, found))
     else:
-        print(f"no runs in {storage}")
+        print(f"no runs in {plain(storage)}")
     for problem in broken:
-        print(f"microtune: warning: {problem}", file=sys.stderr)
+        print(f"microtune: warning: {plain(str(problem))}", file=sys.stderr)
     return 0
 
 
@@ -141,7 +141,8 @@ def _show_trial(trial: TrialResult) -> None:
         print("\nresults")
         print_table(names, [[row.get(name) for name in names] for row in history])
     if trial.error:
-        print(f"\n{trial.error.rstrip()}")
+        print()
+        print_text(trial.error.rstrip())
 
 
 def _trial_row(trial: TrialResult, metrics: list[str]) -> list[Any]:

@@ -48,6 +48,9 @@ def resume(arguments: argparse.Namespace) -> int:
     examples:
       microtune resume my-run
       microtune resume my-run --num-samples 100 --scheduler asha:max_t=20
+      microtune resume my-run --retry-failed
+
+    An option that may be given several times replaces all that there were: --logger csv leaves out the console.
     """
     grid = open_run(arguments.run)
     changes = given(arguments)
@@ -55,7 +58,8 @@ def resume(arguments: argparse.Namespace) -> int:
     set_options(settings, arguments.option)
     _be_quiet(settings, arguments)
     changes.update((key, value) for key, value in settings.items() if value != grid.settings.get(key, value))
-    return _fit(Tuner.restore(grid.path, arguments.trainable, **changes), settings, arguments)
+    tuner = Tuner.restore(grid.path, arguments.trainable, retry_failed=arguments.retry_failed, **changes)
+    return _fit(tuner, settings, arguments)
 
 
 COMMANDS = {"run": run, "resume": resume}

@@ -11,9 +11,10 @@ from typing import Any
 
 from microtune import events as ev
 from microtune.faults import MicrotuneError, RunError
-from microtune.journal import FILE, Reader
 from microtune.options import did_you_mean
+from microtune.reader import Reader
 from microtune.results import ResultGrid, TrialResult
+from microtune.schema import FILE
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Aligned columns; on a terminal no line is longer than it is wide."""
-    lines = [[head.upper() for head in heads], *([_one_line(cell) for cell in row] for row in rows)]
+    lines = [[plain(head).upper() for head in heads], *([_one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines:
@@ -23,15 +23,35 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def print_facts(facts: Mapping[str, Any]) -> None:
     """One `name  value` a line; what is None or empty is left out."""
-    shown = {name: _one_line(value) for name, value in facts.items() if value is not None and value != ""}
+    shown = {plain(name): _one_line(value) for name, value in facts.items() if value is not None and value != ""}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         print(f"{name.ljust(width)}  {value}")
 
 
+def print_text(text: str, spelled: Callable[[str], str] | None = None) -> None:
+    """As it is, line by line, but for what a terminal would obey."""
+    print("\n".join(plain(line, spelled) for line in text.split("\n")))
+
+
+def plain(line: str, spelled: Callable[[str], str] | None = None) -> str:
+    """Without anything that a terminal would obey: control characters are spelled out, as Python does or by `spelled`."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else (spelled or _as_python)(c) for c in line)
+
+
+def _as_python(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _as_json(character: str) -> str:
+    return json.dumps(character)[1:-1]
+
+
 def print_json(value: Any) -> None:
     """Strict JSON: a number that it lacks is "NaN", "Infinity" or "-Infinity"."""
-    print(json.dumps(strict(value), indent=2, ensure_ascii=False, default=str))
+    print_text(json.dumps(strict(value), indent=2, ensure_ascii=False, default=str), _as_json)
 
 
 def strict(value: Any) -> Any:
@@ -71,4 +91,4 @@ def _inner(value: Any) -> str:
 
 
 def _one_line(value: Any) -> str:
-    return " ".join(("" if value is None else spell(value)).split())
+    return plain(" ".join(("" if value is None else spell(value)).split()))

@@ -8,7 +8,7 @@ from microtune import events as ev
 from microtune.answers import Exited, Failure
 from microtune.faults import RunError
 from microtune.kernel import Kernel
-from microtune.lifecycle.result import checkpointed, current
+from microtune.lifecycle.result import checkpointed
 from microtune.replay import Life
 from microtune.trial import COMPLETED, FAILED, RUNNING
 
@@ -16,8 +16,10 @@ LOSSES = 3  # in a row at the same iteration: the trial itself kills its workers
 
 
 def take(k: Kernel, exited: Exited) -> None:
-    life = current(k, exited)
-    if life is None or (life.trial.state != RUNNING and exited.trial_id not in k.leaving):
+    life = k.state.lives.get(exited.trial_id)
+    if life is None or life.trial.attempt != exited.attempt:
+        return
+    if life.trial.state != RUNNING and exited.trial_id not in k.leaving:
         return
     k.steers.pop(exited.trial_id, None)  # nobody is left to hear it
     if exited.checkpoint is not None:

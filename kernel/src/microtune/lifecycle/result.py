@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from microtune import events as ev
-from microtune.answers import Continue, Exited, Reported
+from microtune.answers import Continue, Reported
 from microtune.kernel import Kernel
 from microtune.replay import Life
 from microtune.trial import RUNNING, Result, Trial
@@ -13,32 +13,30 @@ from microtune.trial import RUNNING, Result, Trial
 CONTINUE = Continue()
 
 
-def current(k: Kernel, report: Reported | Exited) -> Life | None:
-    """The life that this report belongs to; None where it is of a past attempt."""
-    life = k.state.lives.get(report.trial_id)
-    return life if life is not None and life.trial.attempt == report.attempt else None
-
-
 def take(k: Kernel, report: Reported) -> tuple[Trial, Result] | None:
-    """Record a result and tell it. None where nothing is to be decided: it repeats an earlier one, or came too late."""
-    life = current(k, report)
-    if life is None or life.trial.state != RUNNING:  # it has been decided already that this trial leaves
+    """Record a result and tell it. None where nothing is to be decided: it repeats an earlier one, or its trial leaves."""
+    trial_id, attempt, at, metrics, iteration, checkpoint = report
+    life = k.state.lives.get(trial_id)
+    if life is None or life.trial.attempt != attempt:
         return None
-    trial_id = report.trial_id
-    if report.checkpoint is not None:
-        checkpointed(k, life, report.checkpoint, report.iteration, report.at)
-    seconds = life.spent + report.at - life.began
-    body: dict[str, Any] = {"iteration": report.iteration, "metrics": report.metrics, "time_total_s": seconds}
-    if report.checkpoint is not None:
-        body["checkpoint"] = report.checkpoint
-    if report.iteration <= life.trial.iteration:  # a retry goes again over ground that was reported before its checkpoint was
+    leaving = life.trial.state != RUNNING
+    if leaving and trial_id not in k.drained:  # it has been decided already that this trial leaves
+        return None
+    seconds = life.spent + at - life.began
+    body: dict[str, Any] = {"iteration": iteration, "metrics": metrics, "time_total_s": seconds}
+    if checkpoint is not None:
+        checkpointed(k, life, checkpoint, iteration, at)
+        body["checkpoint"] = checkpoint
+    if iteration <= life.trial.iteration:  # a retry goes again over ground that was reported before its checkpoint was
         body["repeat"] = True
-        k.steers[trial_id] = (k.record(ev.RESULT, trial_id, body, report.at), CONTINUE)
+        trial = k.record(ev.RESULT, trial_id, body, at)
+        if not leaving:
+            k.steers[trial_id] = (trial, CONTINUE)
         return None
-    trial = k.record(ev.RESULT, trial_id, body, report.at)
-    result = Result(report.metrics, report.iteration, seconds, report.at, report.checkpoint)
+    trial = k.record(ev.RESULT, trial_id, body, at)
+    result = Result(metrics, iteration, seconds, at, checkpoint)
     k.tell("on_result", trial=trial, result=result)
-    return trial, result
+    return None if leaving else (trial, result)
 
 
 def checkpointed(k: Kernel, life: Life, path: str, iteration: int, at: float) -> None:

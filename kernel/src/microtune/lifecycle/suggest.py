@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from functools import cache
 from typing import Any, cast
 
 from microtune import events as ev
@@ -25,7 +26,8 @@ def fill(k: Kernel) -> None:
     refused = 0
     # Trials that are pending only until their last attempt has left have their slot already.
     held = sum(1 for trial_id in k.leaving if k.state.lives[trial_id].trial.state == PENDING) if k.leaving else 0
-    while k.running + held < k.room and k.stop_reason is None:
+    counts = k.state.counts
+    while counts[RUNNING] + held < k.room and k.stop_reason is None:
         trial = k.state.pop_pending(k.leaving)
         if trial is None:
             answer, who = _ask(k)
@@ -52,13 +54,18 @@ def _ask(k: Kernel) -> tuple[Any, Composed]:
     arguments = {"run": k.facts, "rng": Later(k.facts.seed, "suggest", number)}
     for call in k.plugins.calls["suggest"]:
         if call.composed.role == SEARCHER:
-            if limit is not None and number - k.state.infeasible >= limit:
-                return Done(f"all {limit} trials have been started"), call.composed
+            if limit is not None and number - k.state.uncounted >= limit:
+                return _all_started(limit), call.composed
         answer = k.observe(call, "suggest", arguments) if call.observes else deliver(call, "suggest", arguments)
         if answer is not None:
             return answer, call.composed
     searcher = k.plugins.of(SEARCHER)[0].title
     raise PluginError(f"{searcher} answered suggest with None: where it has nothing to start it answers Wait or Done")
+
+
+@cache  # asked at every turn of the last trials
+def _all_started(limit: int) -> Done:
+    return Done(f"all {limit} trials have been started")
 
 
 def _take(k: Kernel, answer: Any, who: Composed) -> bool:

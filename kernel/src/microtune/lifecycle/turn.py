@@ -17,13 +17,14 @@ from __future__ import annotations
 from microtune.answers import Exited
 from microtune.kernel import Kernel
 from microtune.lifecycle import checkpoint, decide, end, launch, log, result, suggest, wait
-from microtune.trial import PENDING
+from microtune.trial import PENDING, RUNNING
 
 
 def take_turn(k: Kernel) -> bool:
     """True while there is more to do."""
     reports = wait.wait(k)
-    exiting = {report.trial_id for report in reports if type(report) is Exited}
+    # Here and below, what there is nothing for is not called: reports come one by one, and a turn for each counts.
+    exiting = {report.trial_id for report in reports if type(report) is Exited} if len(reports) > 1 else ()
     for report in reports:
         k.facts.now = report.at  # what a replay tells with this event
         if isinstance(report, Exited):
@@ -39,18 +40,23 @@ def take_turn(k: Kernel) -> bool:
     if k.steers or k.fresh_checkpoints:
         k.commit()
         launch.steer(k)
-        checkpoint.retain(k)
+        if k.fresh_checkpoints:
+            checkpoint.retain(k)
     if k.stop_reason is None:
         suggest.fill(k)
-    k.commit()
-    launch.launch(k)
-    checkpoint.delete(k)
-    log.log(k)
+    if k.journal.fresh:
+        k.commit()
+    if k.launches:
+        launch.launch(k)
+    if k.doomed:
+        checkpoint.delete(k)
+    if k.to_log:
+        log.log(k)
     return not _over(k)
 
 
 def _over(k: Kernel) -> bool:
-    if k.running or k.leaving:
+    if k.state.counts[RUNNING] or k.leaving:
         return False
     if k.stop_reason is not None:
         return True

@@ -9,7 +9,7 @@ import signal
 
 from microtune.answers import Batch, Exited, Reported
 from microtune.faults import PluginError, RunError
-from microtune.kernel import Kernel
+from microtune.kernel import Kernel, say
 
 
 def wait(k: Kernel) -> list[Reported | Exited]:
@@ -19,7 +19,11 @@ def wait(k: Kernel) -> list[Reported | Exited]:
     deadline = _deadline(k)
     reports = look(k, 0.0 if at_once else deadline)
     if k.signal is not None:
-        k.stop(signal.Signals(k.signal).name)
+        name = signal.Signals(k.signal).name
+        k.stop(name)
+        if k.running:
+            seconds = k.facts.limits.grace
+            say.warning("%s: running trials have %g s to reach a report; the same again ends the run at once", name, seconds)
         k.signal = None
         if k.facts.wakeup_fd is not None:
             with contextlib.suppress(BlockingIOError):  # interrupted by a call, not by a signal

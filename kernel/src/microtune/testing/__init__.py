@@ -53,7 +53,8 @@ def __getattr__(name: str) -> Any:
         import pytest
 
         # Before their import, so that a failing assert shows its values.
-        pytest.register_assert_rewrite("microtune.testing.contract", "microtune.testing.bench", module)
+        shared = [f"microtune.testing.{name}" for name in ("contract", "bench", "suffering")]
+        pytest.register_assert_rewrite(*shared, module)
     return getattr(import_module(module), name)
 
 

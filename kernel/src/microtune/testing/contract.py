@@ -59,7 +59,9 @@ class Contract:
             return
         first = 2 if self.role == "modifier" else 1  # self, and the searcher behind a modifier
         for parameter in list(inspect.signature(cls.__init__).parameters.values())[first:]:
-            assert parameter.kind is parameter.KEYWORD_ONLY, f"option {parameter} of {cls.__name__} must be keyword-only"
+            # `**options` are those of something that is chosen by an option, and refused by it.
+            keyword = parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
+            assert keyword, f"option {parameter} of {cls.__name__} must be keyword-only"
             assert parameter.annotation is not parameter.empty, f"option {parameter} of {cls.__name__} has no annotation"
 
     def test_it_has_a_docstring_and_no_equality(self) -> None:

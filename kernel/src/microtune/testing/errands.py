@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import microtune as mt
+from microtune.testing.wounds import LONG, WOUNDS
 
-LONG = 600.0  # seconds: for ever, but an executor that cannot kill gets its process back one day
 ODD = {"nan": math.nan, "inf": -math.inf, "text": "größe\n\0", "none": None, "yes": True, "nested": {"a": [1, 2.5, {"b": "c"}]}}
 
 
@@ -93,21 +93,21 @@ def careful(config: dict[str, Any]) -> None:
 
 
 def fails(config: dict[str, Any]) -> None:
-    """In the manner of config["how"]."""
-
-    class Unpicklable(Exception):
-        def __init__(self, message: str) -> None:
-            super().__init__(message, threading.Lock())
-
-        def __str__(self) -> str:
-            return str(self.args[0])
-
+    """Of the wound config["how"]."""
     mt.report(loss=1.0)
-    if config["how"] == "raise":
-        raise Unpicklable("something is wrong")
-    if config["how"] == "exit":
-        sys.exit(3)
-    raise MemoryError("too much")
+    WOUNDS[config["how"]]()
+
+
+def suffers(config: dict[str, Any]) -> None:
+    """Counts to five with a checkpoint at each step. One trial is wounded before its third, the first time."""
+    context, folder = mt.get_context(), mt.get_checkpoint()
+    first = int((folder / "step").read_text()) if folder else 0
+    for step in range(first + 1, 6):
+        if (context.number, context.attempt, step) == (config["victim"], 1, 3):
+            WOUNDS[config["wound"]]()
+        with mt.checkpoint_dir() as draft:
+            (draft / "step").write_text(str(step))
+        mt.report(loss=config["x"] * step, first=first, checkpoint=draft)
 
 
 def dies_once(config: dict[str, Any]) -> dict[str, Any]:
@@ -147,3 +147,51 @@ def meets(config: dict[str, Any]) -> dict[str, Any]:
     while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
         time.sleep(0.01)
     return {"loss": 0.0, "met": len(list(folder.iterdir())) == 2}
+
+
+def slow(config: dict[str, Any]) -> None:
+    """Three steps with a checkpoint each; the second takes longer than the run has."""
+    folder = mt.get_checkpoint()
+    first = int((folder / "step").read_text()) if folder else 0
+    for step in range(first + 1, 4):
+        if step == 2:
+            time.sleep(2.0)
+        with mt.checkpoint_dir() as draft:
+            (draft / "step").write_text(str(step))
+        mt.report(loss=float(step), checkpoint=draft)
+
+
+def floods(config: dict[str, Any]) -> None:
+    """Says as much as it can, as fast as it can, by all ways there are."""
+    for i in range(500):
+        print("x" * 2000)
+        mt.report(loss=float(i), padding="x" * 2000)
+
+
+def heavy(config: dict[str, Any]) -> dict[str, Any]:
+    """Five megabytes, reported and returned."""
+    mt.report(loss=1.0, text=config["letter"] * 5_000_000)
+    return {"loss": 0.0, "text": config["letter"] * 5_000_000}
+
+
+def leaves_child(config: dict[str, Any]) -> dict[str, Any]:
+    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONG})"])
+    child.returncode = 0  # nobody waits for it
+    return {"loss": 0.0, "child": child.pid}
+
+
+def leaves_thread(config: dict[str, Any]) -> None:
+    """The first trial has a thread that goes on reporting when it is over."""
+
+    def disturb() -> None:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            try:
+                mt.report(loss=-1.0)
+            except Exception:
+                time.sleep(0.001)
+
+    if mt.get_context().number == 0:
+        threading.Thread(target=disturb, daemon=True).start()
+    for i in range(20):
+        mt.report(loss=float(i))

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from microtune import Exited, OptionError, Reported, choice, hookimpl, randint, uniform
+from microtune import Exited, OptionError, Reported, Tuner, choice, hookimpl, randint, uniform
 from microtune.testing import errands
-from microtune.testing.bench import ExecutorBench, PausesOnce, Spy, children, failures, gone, set_going
+from microtune.testing.bench import PausesOnce, Spy, children, set_going
 from microtune.testing.contract import finish
-from microtune.testing.fakes import FakeLogger
+from microtune.testing.fakes import FakeLogger, FakeSearcher
+from microtune.testing.suffering import SufferingExecutor
 
 
-class ExecutorContract(ExecutorBench):
+class ExecutorContract(SufferingExecutor):
     """What any executor keeps. `ExecutorBench` lists the capabilities that a plugin may claim."""
 
     # --- reports -----------------------------------------------------------------------------------------------------
@@ -132,53 +133,7 @@ class ExecutorContract(ExecutorBench):
         (trial,) = self.fit(errands.careful, tmp_path)
         assert (Path(trial.checkpoint or "") / "deep" / "step").read_text() == "6"
 
-    # --- failures ----------------------------------------------------------------------------------------------------
-
-    @pytest.mark.parametrize(
-        ("how", "kind", "text"),
-        [("raise", "error", "something is wrong"), ("exit", "error", "SystemExit: 3"), ("memory", "out_of_memory", "too much")],
-    )
-    def test_a_trial_that_fails_says_why_and_the_next_one_runs(self, how: str, kind: str, text: str, tmp_path: Path) -> None:
-        logger = FakeLogger()
-        results = self.fit(errands.fails, tmp_path, num_samples=2, space={"how": choice([how])}, loggers=[logger])
-        for trial in results:
-            assert trial.state == "FAILED"
-            assert text in (trial.error or "")
-            assert "errands.py" in (trial.error or ""), "the traceback is the original one"
-            assert len(trial.history) == 1
-        assert failures(logger) == [kind, kind]
-
-    def test_a_failed_attempt_is_retried_from_the_last_checkpoint(self, tmp_path: Path) -> None:
-        space = {"x": uniform(0, 1), "fail": True}
-        results = self.fit(errands.careful, tmp_path, num_samples=2, space=space, max_failures=1)
-        for trial in results:
-            assert trial.state == "COMPLETED", trial.error
-            assert [row["first"] for row in trial.history] == [0, 0, 0, 3, 3, 3]
-
-    def test_a_trial_whose_process_dies_is_lost_and_tried_again(self, tmp_path: Path) -> None:
-        self.needs(self.processes, "processes")
-        logger = FakeLogger()
-        results = self.fit(errands.dies_once, tmp_path, num_samples=2, loggers=[logger])
-        assert [trial.state for trial in results] == ["COMPLETED", "COMPLETED"]
-        assert failures(logger) == ["lost", "lost"]
-
-    @pytest.mark.parametrize("limit", ["trial_timeout_s", "report_timeout_s"])
-    def test_a_trial_that_hangs_is_ended_by_its_time_limit(self, limit: str, tmp_path: Path) -> None:
-        self.needs(self.kills, "kills")
-        logger = FakeLogger()
-        results = self.fit(errands.hangs, tmp_path, loggers=[logger], grace_s=0.2, **{limit: 1.0})
-        assert [trial.state for trial in results] == ["FAILED"]
-        assert failures(logger) == ["timeout"]
-
-    def test_a_trial_that_does_not_leave_is_killed(self, tmp_path: Path) -> None:
-        self.needs(self.kills, "kills")
-        (trial,) = self.fit(errands.stubborn, tmp_path, stop={"training_iteration": 2}, grace_s=0.2)
-        assert trial.state == "STOPPED"
-
-    def test_a_killed_trial_takes_its_child_processes_with_it(self, tmp_path: Path) -> None:
-        self.needs(self.kills, "kills")
-        (trial,) = self.fit(errands.parent, tmp_path, stop={"training_iteration": 1}, grace_s=0.2)
-        assert gone(trial.metrics["child"])
+    # --- resources -----------------------------------------------------------------------------------------------------
 
     def test_resources_that_can_never_be_had_are_refused(self, tmp_path: Path) -> None:
         self.needs(self.limited, "limited")
@@ -233,6 +188,19 @@ class ExecutorContract(ExecutorBench):
     def test_a_time_budget_ends_the_run_and_keeps_its_trials(self, tmp_path: Path) -> None:
         results = self.fit(errands.endless, tmp_path, time_budget_s=1.0, grace_s=0.5)
         assert [trial.state for trial in results] == ["PENDING"]
+
+    def test_what_a_trial_reports_while_the_run_ends_is_kept(self, tmp_path: Path) -> None:
+        self.needs(not self.virtual_time, "a clock that follows the wall's")
+        (trial,) = self.fit(errands.slow, tmp_path, time_budget_s=1.0, grace_s=30.0)
+        assert trial.state == "PENDING"
+        assert [(row["training_iteration"], row["loss"]) for row in trial.history] == [(1, 1.0), (2, 2.0)]
+        assert (Path(trial.checkpoint or "") / "step").read_text() == "2"
+        seconds = [row["time_total_s"] for row in trial.history]
+        given = {"searcher": FakeSearcher(), "executor": self.make(), "loggers": [], "time_budget_s": None}
+        resumed = finish(Tuner.restore(tmp_path / "run", errands.slow, **given))
+        assert [row["loss"] for row in resumed[0].history] == [1.0, 2.0, 3.0]
+        assert [row["time_total_s"] for row in resumed[0].history][:2] == seconds == sorted(seconds)
+        assert resumed[0].history[2]["time_total_s"] >= seconds[1]
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

@@ -96,18 +96,21 @@ class InlineExecutor:
             self._thread.close(timeout=1.0)
 
     def _listen(self, seconds: float) -> list[Reported | Exited]:
+        assert self._trial is not None
+        trial_id, attempt = self._trial.id, self._trial.attempt
+        reports: list[Reported | Exited] = []
         word = self._thread.said(seconds)
         while word is not None and not isinstance(word, Outcome) and self._answer is not None:
-            self._thread.go(self._answer)  # it was told to leave, and this report comes too late
+            reports.append(Reported(trial_id, attempt, self._now(), *word))  # the last one: it was told to leave meanwhile
+            self._thread.go(self._answer)
             word = self._thread.said(seconds)
-        if word is None or self._trial is None:
-            return []
+        if word is None:
+            return reports
         self._moving = False
-        trial_id, attempt, now = self._trial.id, self._trial.attempt, self._now()
+        now = self._now()
         if not isinstance(word, Outcome):
             return [Reported(trial_id, attempt, now, *word)]
         self._trial = None
-        reports: list[Reported | Exited] = []
         if word.metrics is not None:
             reports.append(Reported(trial_id, attempt, now, word.metrics, word.iteration))
         reports.append(Exited(trial_id, attempt, now, word.failure, word.checkpoint, word.iteration))

@@ -10,8 +10,11 @@ import json
 import sys
 from typing import Any
 
+# `-c` puts the working directory in front too: it goes before the first import, which could be a `json.py` that lies there.
 _CODE = """\
-import importlib, json, sys
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import importlib, json
 sys.path[:], sys.argv[:], module, arguments = json.loads(sys.argv[1])
 importlib.import_module(module).main(*arguments)
 """

@@ -14,6 +14,11 @@ from microtune_execute_local.handle import Attempt, Handle
 from microtune_execute_local.nursery import Nursery
 from microtune_execute_local.placement import BRIEF, Placement
 
+NO_STACK = (
+    "no stack: the process did not write it down when it was asked to. It was stopped, blocks SIGUSR2, or hung inside the "
+    "system, as on a network file system that does not answer"
+)
+
 
 class Crew:
     def __init__(
@@ -103,12 +108,14 @@ class Crew:
             if handle.current is not None:
                 self._nursery.kill(handle)
             handle.dismiss()
-        if seconds > 0:
-            self._nursery.wait_for_end(set(self._handles), seconds)
-        self._nursery.close()
-        for handle in self._handles.values():
-            handle.close()
-        self._handles.clear()
+        try:
+            if seconds > 0:
+                self._nursery.wait_for_end(set(self._handles), seconds)
+        finally:  # a second Ctrl-C does not wait for anybody to clean up
+            self._nursery.close()
+            for handle in self._handles.values():
+                handle.close()
+            self._handles.clear()
 
     # --- what is heard -----------------------------------------------------------------------------------------------
 
@@ -182,11 +189,11 @@ class Crew:
 
     def _failure(self, handle: Handle, attempt: Attempt, how: str, suspicious: bool) -> Failure:
         if attempt.overdue is not None:
-            return Failure("timeout", attempt.overdue, handle.stack())
+            return Failure("timeout", attempt.overdue, handle.stack() or NO_STACK)
         before, self._oom_kills = self._oom_kills, deaths.oom_kills()
         if suspicious and self._oom_kills > before:
             return Failure("out_of_memory", f"{how}: the system was out of memory")
-        return Failure("lost", how)
+        return Failure("lost", how, handle.stack())
 
     # --- hiring and letting go ---------------------------------------------------------------------------------------
 

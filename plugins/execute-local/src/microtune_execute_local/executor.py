@@ -102,13 +102,13 @@ class LocalExecutor:
 
     @hookimpl
     def wait(self, run: Facts, until: float) -> Batch:
-        crew = self._running
+        crew, told = self._running, self._told_slots
         crew.share_out()
         slots = crew.slots()
         while True:
-            crew.listen(0.0 if slots > self._told_slots else until, run.wakeup_fd)
+            crew.listen(0.0 if slots > told else until, run.wakeup_fd)
             slots = crew.slots()
-            if crew.reports or slots > self._told_slots or crew.now >= until or crew.signalled:
+            if crew.reports or slots > told or crew.now >= until or crew.signalled:
                 break
         self._told_slots = slots
         reports, crew.reports = crew.reports, []

@@ -13,6 +13,7 @@ from microtune_execute_local.kit import nameless_file
 
 # A pipe of packets: whoever reads one has the whole of it and nothing else. There an order can be sent ahead, and taken back.
 PACKETS = sys.platform.startswith("linux")
+STACK = 20_000  # bytes, of a dump of all threads
 
 
 @dataclass(slots=True, eq=False)
@@ -130,13 +131,16 @@ class Handle:
         """What it has said since, perhaps nothing whole yet; None where there is nothing more."""
         try:
             data = os.read(self.talk, frames.CHUNK)
+            return self._inbox.feed(data) if data else None
         except BlockingIOError:
             return None
-        return self._inbox.feed(data) if data else None
+        except (EOFError, ValueError, TypeError):  # no frame: its trial has written into a file descriptor that is not its own
+            return None
 
     def stack(self) -> str:
-        """Where it hung, if it has been asked to write that down."""
-        return os.pread(self._stack, 20_000, 0).decode(errors="replace")
+        """Where it hung or crashed, as far as it has written that down; the thread that runs trials is the last one there."""
+        size = os.fstat(self._stack).st_size
+        return os.pread(self._stack, STACK, max(0, size - STACK)).decode(errors="replace")
 
     def posted(self) -> None:
         """Its process has its own ends now; only with these closed is the end of that process seen."""

@@ -13,7 +13,7 @@ from microtune_execute_local import frames
 from microtune_execute_local.boot import command
 from microtune_execute_local.handle import Handle
 
-STACK_S = 0.1  # to write a stack down
+STACK_S = 0.3  # to write a stack down, on a machine that is busy too
 TERM_S = 1.0  # between SIGTERM and SIGKILL
 
 

@@ -20,7 +20,7 @@ class Output:
     def to(self, folder: str) -> None:
         """Append all that is written from now on to `output.txt` in this folder."""
         os.makedirs(folder, exist_ok=True)
-        file = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        file = os.open(os.path.join(folder, "output.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._point_to(file, file)
         os.close(file)
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import cloudpickle  # noqa: F401  each worker would import it to load the trainable
 
 from microtune import run_trial  # noqa: F401  likewise
-from microtune_execute_local import frames, worker
+from microtune_execute_local import frames, strays, worker
 from microtune_execute_local.boot import command
 
 PATIENCE_S = 0.5  # between SIGTERM and SIGKILL, when the driver has gone
@@ -43,6 +43,7 @@ def main(control: int, kit: int, start: str, preload: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's, which lets the trials leave in order
     os.set_inheritable(control, False)
     os.set_inheritable(kit, False)
+    strays.adopt_orphans()
     template = Template(socket.socket(fileno=control), kit, start)
     for name in preload:
         try:
@@ -157,14 +158,25 @@ class Template:
         return process.pid
 
     def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            _signal_group(pid, signal.SIGKILL)  # what its trial has left running goes with it
-            child = self._children.pop(pid, None)
-            if child is not None:
-                self.tell(frames.EXITED, child.worker, pid, status)
+        pid = 0
+        try:
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = found
+                _signal_group(pid, signal.SIGKILL)  # what its trial has left running goes with it
+                child = self._children.pop(pid, None)
+                if child is not None:
+                    self.tell(frames.EXITED, child.worker, pid, status)
+        except ChildProcessError:  # there is none any more
+            pass
+        if pid:
+            self._kill_strays()
+
+    def _kill_strays(self) -> bool:
+        """What has left its worker's session and outlived the worker; whether there was anything."""
+        found = [pid for pid in strays.children() if pid not in self._children]
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+        return bool(found)
 
     def _until_next_signal(self, at_most: float) -> float:
         now = time.monotonic()
@@ -188,6 +200,10 @@ class Template:
         while self._children:
             self._signal_what_is_due()
             self._poll.poll(self._until_next_signal(1.0) * 1000)
+            self._reap()
+        until = time.monotonic() + PATIENCE_S
+        while self._kill_strays() and time.monotonic() < until:
+            self._poll.poll(10)
             self._reap()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from microtune import Assignment, Failure, Outcome, Terms, close_worker, run_trial
-from microtune_execute_local import frames
+from microtune_execute_local import frames, strays
 from microtune_execute_local.kit import Kit
 
 
@@ -23,6 +23,8 @@ def main(talk: int, answers: int, orders: int, stack: int, kit: int) -> None:
         os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    strays.adopt_orphans()
+    faulthandler.enable(file=stack)
     faulthandler.register(signal.SIGUSR2, file=stack)
     status = 1
     try:

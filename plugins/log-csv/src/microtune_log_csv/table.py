@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import mmap
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ class Table:
         self._text = io.StringIO()
         self._writer = csv.writer(self._text, lineterminator="\n")
         # Unbuffered: one write of the whole event, about a microsecond, and the death of the process takes nothing.
-        self._file = open(path, "a+b", buffering=0)
+        self._file = open(path, "a+b", buffering=0, opener=_not_through_a_link)
         header = self._encode([columns])
         try:
             self._repair(header)
@@ -105,3 +106,8 @@ def _one_line(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
     return cell.replace("\r", "\\r").replace("\n", "\\n").replace("\0", "\\0")
+
+
+def _not_through_a_link(path: str, flags: int) -> int:
+    """A run that came from somewhere may hold a link to a file that is not its own."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

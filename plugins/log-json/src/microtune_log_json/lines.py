@@ -15,7 +15,7 @@ class Lines:
     def __init__(self, path: str) -> None:
         self.path = path
         # Unbuffered: one write a line, about a microsecond, and the death of the process takes nothing.
-        self._file = open(path, "a+b", buffering=0)
+        self._file = open(path, "a+b", buffering=0, opener=_not_through_a_link)
         try:
             self.seq = self._repair()
         except BaseException:
@@ -53,3 +53,8 @@ class Lines:
 
     def _foreign(self) -> RunError:
         return RunError(f"{self.path!r} was not written by logger 'json': move it away")
+
+
+def _not_through_a_link(path: str, flags: int) -> int:
+    """A run that came from somewhere may hold a link to a file that is not its own."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
