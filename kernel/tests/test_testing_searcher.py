@@ -77,6 +77,10 @@ class Repeats(Sampling):
         return mt.Start(run.space.sample(run.rng("mine")))
 
 
+class IsDeaf(Sampling):
+    """Says that it learns, and does not."""
+
+
 class WaitsTooLong(Sampling):
     """Wants to hear of two trials before the third, which one worker never brings about."""
 
@@ -104,12 +108,15 @@ class WaitsTooLong(Sampling):
         (HashesText, "test_another_process_with_another_hash_seed_proposes_the_same", {}),
         (TakesGrids, "test_grid_search_is_gone_through_or_refused", {}),
         (Repeats, "test_it_does_not_propose_one_config_for_ever", {}),
+        (Repeats, "test_trials_in_flight_are_not_proposed_again", {"workers": 8}),
+        (IsDeaf, "test_it_learns_from_results_if_it_says_so", {}),
+        (IsDeaf, "test_it_learns_from_a_warm_start_if_it_learns", {}),
         (WaitsTooLong, "test_trials_may_fail_stop_or_report_nonsense", {"workers": 1}),
     ],
 )
 def test_an_unsound_searcher_is_found(plugin, test, arguments, tmp_path):
     contract = CONTRACTS[plugin]()
-    if "killed" in test:
+    if "killed" in test or "warm" in test:
         arguments = {**arguments, "tmp_path": tmp_path}
     with pytest.raises((AssertionError, mt.RunError, pytest.fail.Exception)):
         getattr(contract, test)(**arguments)
@@ -124,4 +131,4 @@ class Contract(SearcherContract):
 CONTRACTS = {
     plugin: type("Contract", (SearcherContract,), {"plugin": plugin})
     for plugin in (DrawsGlobally, CountsQuestions, TakesGrids, Repeats, WaitsTooLong)
-} | {HashesText: Contract}
+} | {HashesText: Contract, IsDeaf: type("Contract", (SearcherContract,), {"plugin": IsDeaf, "learns": True})}

@@ -6,3 +6,4 @@ from microtune.testing import SearcherContract
 class TestContract(SearcherContract):
     plugin = "climb"
     startup = 8
+    learns = True

@@ -37,8 +37,10 @@ class HillClimb:
             return Start(drawn)
         # By name, whatever the space looks like; of a conditional choice the value is the index of its branch.
         values = run.space.flatten(self._best)
-        for name, value in run.space.flatten(drawn).items():
-            if rng.random() < self._rate:
+        drawn_values = run.space.flatten(drawn)
+        one = rng.sample(list(drawn_values), k=min(1, len(drawn_values)))  # or it might propose the best config again
+        for name, value in drawn_values.items():
+            if name in one or rng.random() < self._rate:
                 values[name] = value
         return Start(run.space.assemble(values))  # the kernel draws what a new branch lacks
 

@@ -38,12 +38,16 @@ class SearcherContract(Contract):
     startup: how many trials it starts before it models anything; every run here is that much longer.
     exact_resume: a run that is killed and resumed makes the same suggestions as one that was not.
     grid: it goes through grid_search; else it must refuse it.
+    learns: what it proposes after its first `startup` trials depends on how the trials before went.
+    distinct: where there are real numbers to choose, it proposes no config twice, trials in flight included.
     """
 
     role = "searcher"
     startup: ClassVar[int] = 0
     exact_resume: ClassVar[bool] = True
     grid: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
+    distinct: ClassVar[bool] = True
 
     @property
     def samples(self) -> int:
@@ -124,6 +128,23 @@ class SearcherContract(Contract):
         results = finish(self.tuner(workers=8))
         assert len(results) == self.samples
         assert all(trial.state == "COMPLETED" for trial in results)
+
+    @pytest.mark.parametrize("workers", [1, 8])
+    def test_trials_in_flight_are_not_proposed_again(self, workers: int) -> None:
+        space = {"x": uniform(0, 1), "y": uniform(0, 1)}
+        proposed = [repr(config) for config in configs(finish(self.tuner(space, workers=workers)))]
+        assert len(proposed) == self.samples
+        assert len(set(proposed)) == len(proposed) or not self.distinct
+
+    def test_it_learns_from_results_if_it_says_so(self) -> None:
+        other_results = configs(finish(self.tuner(trainable=hill)))
+        assert (other_results != self.configs_of_a_run()) == self.learns
+
+    def test_it_learns_from_a_warm_start_if_it_learns(self, tmp_path: Path) -> None:
+        finish(self.tuner(storage_path=tmp_path, name="older", seed=2))
+        results = finish(self.tuner(warm_start=[tmp_path / "older"]))
+        assert len(results) == self.samples
+        assert (configs(results) != self.configs_of_a_run()) == self.learns
 
     @pytest.mark.parametrize("workers", [1, 4])
     def test_trials_may_fail_stop_or_report_nonsense(self, workers: int) -> None:
