@@ -193,3 +193,16 @@ def test_a_choice_nests_to_any_depth() -> None:
 def test_what_is_not_plain_cannot_be_formatted() -> None:
     with pytest.raises(OptionError, match="cannot be written as text"):
         format_choice("x", {"a": object()})
+
+
+Speed = Literal["fast", "slow"]
+
+
+class Named:
+    def __init__(self, *, speed: Speed = "fast") -> None: ...
+
+
+def test_choices_under_a_name_of_their_own_are_spelled_out() -> None:
+    assert options_of(Named)["speed"].annotation == "Literal['fast', 'slow']"
+    with pytest.raises(OptionError, match=r"speed.*'medium'.*'fast', 'slow'"):
+        check(Named, {"speed": "medium"}, "searcher 'named'")

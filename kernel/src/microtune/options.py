@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from microtune.annotations import Misfit, convert
 from microtune.faults import OptionError
@@ -44,10 +44,11 @@ def options_of(cls: type[Any]) -> dict[str, Option]:
     """The options of a plugin class by name, in the order in which its constructor lists them."""
     lines = _doc_lines(inspect.getdoc(cls) or "")
     options = {}
+    hints = _hints(cls)
     for parameter in _parameters(cls):
         if parameter.kind is not parameter.KEYWORD_ONLY:
             continue  # a modifier's first parameter is the searcher behind it
-        annotation = "" if parameter.annotation is parameter.empty else _spell(parameter.annotation)
+        annotation = "" if parameter.annotation is parameter.empty else _spell(parameter.annotation, hints.get(parameter.name))
         default = REQUIRED if parameter.default is parameter.empty else parameter.default
         options[parameter.name] = Option(parameter.name, annotation, default, lines.get(parameter.name, ""))
     return options
@@ -90,7 +91,9 @@ def _parameters(cls: type[Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(cls.__init__).parameters.values())
 
 
-def _spell(annotation: Any) -> str:
+def _spell(annotation: Any, hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:  # which may have a name of its own, and that says nothing
+        return f"Literal[{', '.join(map(repr, typing.get_args(hint)))}]"
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
