@@ -356,7 +356,8 @@ def test_a_terminal_that_is_closed_drains_the_run(house):
         return bool(found)
 
     wait_for(has_ended)
-    assert os.waitstatus_to_exitcode(ended[-1]) == 129
+    # 120 is Python's own, where at its end something was left to be flushed to the terminal that is gone.
+    assert os.waitstatus_to_exitcode(ended[-1]) in (129, 120)
     wait_for(lambda: not alive(os.environ["MICROTUNE_TEST"]))
     assert (house / "torn").exists()
     assert opened(house).closed == {"reason": "SIGHUP", "finished": False}
