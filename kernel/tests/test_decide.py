@@ -95,7 +95,7 @@ def test_stop_run_keeps_the_trials(scripted, journalled):
     assert not any(told[0] == "end" for told in searcher.told)
 
 
-def test_nobody_decides_on_a_result_that_came_with_its_trials_exit(tuner, scripted):
+def test_nobody_decides_on_a_value_that_was_returned(tuner):
     asked, searcher = [], FakeSearcher()
     decide = lambda trial, result: asked.append(trial.id) or mt.Stop("at once")  # noqa: E731
     returns = lambda config: {"loss": 1.0}  # noqa: E731
@@ -104,12 +104,15 @@ def test_nobody_decides_on_a_result_that_came_with_its_trials_exit(tuner, script
     assert searcher.told[1:] == [("result", "00000", 1, {"loss": 1.0}), ("end", "00000", "COMPLETED")]
     assert results[0].metrics["loss"] == 1.0
 
-    run, executor = scripted(scheduler=FakeScheduler(decide=decide))
+
+def test_a_result_that_comes_with_the_loss_of_its_worker_is_decided_as_if_it_had_come_before(scripted, journalled):
+    searcher = FakeSearcher()
+    run, executor = scripted(searcher=searcher, scheduler=decides(mt.Stop("at once")))
     executor.reports("00000", 1, loss=1.0)
     executor.exits("00000", "lost")
     run.step()
-    assert asked == []
-    assert executor.launched[-1].attempt == 2
+    assert searcher.told[-1] == ("end", "00000", "STOPPED")
+    assert [event.body["kind"] for event in journalled("fault")] == ["lost"]
 
 
 @pytest.mark.parametrize("answer", ["stop", True, False, mt.Start({"x": 1}), mt.Wait("for what")])

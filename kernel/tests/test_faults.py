@@ -34,12 +34,12 @@ def failing(fake, hook, *, after=0):
 
     names = {
         "setup": "run", "suggest": "run, rng", "on_start": "run, trial", "launch": "run, trial", "wait": "run, until",
-        "on_result": "run, trial, result", "decide": "run, trial, result", "steer": "run, trial, decision",
+        "on_result": "run, trial, result", "on_pause": "run, trial", "decide": "run, trial, result", "steer": "run, trial, decision",
         "checkpoint": "run, trial, checkpoint", "on_end": "run, trial", "teardown": "run, error",
     }[hook]  # fmt: skip
     if fake is FakeExecutor and hook in ("on_result", "on_end"):
         names = names.removeprefix("run, ")
-    elif hook in TOLD and not hasattr(fake, hook):
+    elif hook in (*TOLD, "on_pause") and not hasattr(fake, hook):
         names = ""
     scope = {"fail": fail}
     exec(f"def {hook}(self, {names}): return fail(self, {names})", scope)
@@ -72,6 +72,17 @@ def test_whoever_decides_stops_the_run_by_failing_and_the_run_can_be_resumed(rol
     assert [trial.state for trial in results] == ["COMPLETED"] * 3
 
 
+@pytest.mark.parametrize("role", FAKES)
+def test_whoever_cannot_hear_of_a_pause_stops_the_run_and_it_can_be_resumed(role, tuner, restored):
+    pauses = FakeScheduler(decide=lambda trial, result: mt.Pause("rung"))
+    given = {"scheduler": pauses, role: failing(FAKES[role], "on_pause")}
+    if role == "scheduler":
+        given["stop"] = FakeScheduler(decide=lambda trial, result: mt.Pause("rung"))
+    with pytest.raises(mt.PluginError, match="'Failing' failed in on_pause for trial 00000: ArithmeticError"):
+        tuner(saves, **given).fit()
+    assert [trial.state for trial in restored(saves, stop=None, scheduler=None).fit()] == ["COMPLETED"]
+
+
 def test_the_error_names_the_distribution_and_its_version(tuner, tmp_path, monkeypatch):
     class Mine(FakeSearcher):
         @mt.hookimpl
@@ -98,7 +109,7 @@ def test_a_plugin_behind_a_modifier_fails_in_the_name_of_both(tuner):
 
 def test_every_hook_that_can_fail_is_tried_here_or_with_the_loggers():
     tried = {hook for hooks in AT_FAULT.values() for hook in hooks}
-    assert tried | {"log"} == set(HOOKS)
+    assert tried | {"log", "on_pause"} == set(HOOKS)
 
 
 def test_all_errors_are_of_one_family_and_option_errors_are_value_errors():

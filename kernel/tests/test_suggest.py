@@ -311,27 +311,90 @@ def test_resources_may_be_changed_by_a_resume(scripted):
     assert executor.launched[-1].iteration == 1  # the same line
 
 
-def test_a_trial_that_is_resumed_but_was_not_paused_goes_on_and_its_promotion_is_told(scripted, journalled):
-    """Its scheduler had paused it, as far as it could know, but its worker was lost with the result."""
-    later, searcher = Later(), FakeSearcher()
-    run, executor = scripted(slots=2, searcher=searcher, scheduler=pauses_at(1, later))
-    executor.reports("00000", 1, loss=1.0)
-    executor.exits("00000", "lost")
-    later.answer = mt.Resume("00000")
+# --- on_pause, and the scheduler that waits for more trials ---------------------------------------------------------------
+
+
+def test_everyone_hears_of_a_pause_that_is_in_force_live_and_in_a_replay(scripted, restored, opened):
+    searcher = FakeSearcher()
+    run, executor = scripted(slots=2, num_samples=2, searcher=searcher, scheduler=pauses_at(1), stop={"loss": 0.5})
+    executor.reports("00000", 1, loss=0.1)
+    executor.reports("00001", 1, loss=1.0)  # the stop rule is faster
     run.step()
-    assert run.counts["RUNNING"] == 1
-    assert [trial.attempt for trial in executor.launched] == [1, 2]
-    assert searcher.told[-1] == ("start", "00000", 2)
-    assert journalled("resumed")[0].body == {"goes_on": True}
-    assert mt.ResultGrid(run.facts.path)[0].state == "RUNNING"
+    assert searcher.told.count(("pause", "00000", 1)) == 1
+    assert not any(told[:2] == ("pause", "00001") for told in searcher.told)
+    run.close()
+    again = FakeSearcher()
+    opened(restored(searcher=again, scheduler=pauses_at(1)))
+    assert ("pause", "00000", 1) in again.told
 
 
-def test_a_scheduler_that_resumes_a_running_trial_for_ever_is_found(scripted):
-    scheduler = FakeScheduler(suggest=lambda run: mt.Resume("00000") if run.now else None)
-    run, executor = scripted(slots=2, scheduler=scheduler)
-    executor.reports("00000", 1, loss=1.0)
-    with pytest.raises(mt.PluginError, match="'FakeScheduler' answered Resume 100 times in a row for trials that are not"):
-        run.step()
+class WaitsForThree:
+    """A scheduler that resumes its paused trials once there are three of them, or nobody else will come."""
+
+    def __init__(self):
+        self.paused, self.asked = [], []
+
+    @mt.hookimpl
+    def on_start(self, trial):
+        if trial.starts > 1:
+            self.paused.remove(trial.id)
+
+    @mt.hookimpl
+    def on_pause(self, trial):
+        assert trial.state == "PAUSED"
+        self.paused.append(trial.id)
+
+    @mt.hookimpl
+    def decide(self, trial, result):
+        return mt.Pause("gather") if result.training_iteration == 1 else None
+
+    @mt.hookimpl
+    def suggest(self, run):
+        self.asked.append(run.exhausted)
+        if self.paused and (len(self.paused) == 3 or run.exhausted):
+            return mt.Resume(self.paused[0])
+        return None
+
+
+class WaitsWhilePaused(FakeSearcher):
+    """No trial while another is not over, which is for ever where that one is paused."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = set()
+
+    @mt.hookimpl
+    def on_start(self, run, trial):
+        super().on_start(run, trial)
+        self.open.add(trial.id)
+
+    @mt.hookimpl
+    def on_end(self, run, trial):
+        super().on_end(run, trial)
+        self.open.discard(trial.id)
+
+    @mt.hookimpl
+    def suggest(self, run, rng):
+        return mt.Wait("one at a time") if self.open else super().suggest(run, rng)
+
+
+@pytest.mark.parametrize("searcher", [lambda: FakeSearcher(configs=[{"x": 0.1}, {"x": 0.2}]), FakeSearcher, WaitsWhilePaused])
+def test_a_scheduler_that_waits_for_more_trials_hears_that_there_are_none(tuner, searcher):
+    scheduler = WaitsForThree()
+
+    def trainable(config):
+        yield {"loss": config["x"]}
+        yield {"loss": 0.0}
+
+    results = tuner(trainable, num_samples=2, searcher=searcher(), scheduler=scheduler).fit()
+    assert [trial.state for trial in results] == ["COMPLETED", "COMPLETED"]
+    assert any(scheduler.asked)
+    assert None in scheduler.asked
+
+
+def test_a_searcher_that_is_exhausted_while_nobody_is_paused_ends_the_run(tuner):
+    scheduler = FakeScheduler(suggest=lambda run: pytest.fail("asked again") if run.exhausted else None)
+    assert len(tuner(num_samples=2, scheduler=scheduler).fit()) == 2
 
 
 # --- Stop, StopRun, Wait, Done ---------------------------------------------------------------------------------------
@@ -412,7 +475,7 @@ def test_what_a_journal_cannot_hold_is_an_error_that_names_the_plugin(answer, co
 
 
 @pytest.mark.parametrize(
-    "answer", [mt.Resume("00000", config={"x": 0.1}), mt.Resume("99999"), mt.Stop("no id"), mt.Stop("running", "00000")]
+    "answer", [mt.Resume("00000"), mt.Resume("99999"), mt.Stop("no id"), mt.Stop("running", "00000")]
 )
 def test_only_paused_trials_can_be_resumed_or_stopped(answer, scripted):
     later = Later()
@@ -421,17 +484,6 @@ def test_only_paused_trials_can_be_resumed_or_stopped(answer, scripted):
     later.answer = answer
     with pytest.raises(mt.PluginError, match=r"scheduler 'FakeScheduler' answered .* not PAUSED"):
         run.step()
-
-
-def test_a_trial_that_goes_on_is_told_its_promotion_and_nothing_else_changes(scripted):
-    # Its Pause never came into force, which its scheduler cannot know by the tells.
-    later, searcher = Later(), FakeSearcher()
-    run, executor = scripted(slots=2, num_samples=2, searcher=searcher, scheduler=FakeScheduler(suggest=later))
-    executor.exits("00001", "error")
-    later.answer = mt.Resume("00000")
-    run.step()
-    assert ("start", "00000", 2) in searcher.told
-    assert run.counts["RUNNING"] == 1
 
 
 def test_a_trial_that_is_over_cannot_be_resumed(scripted):

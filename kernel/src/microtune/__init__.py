@@ -21,6 +21,7 @@ _PUBLIC = {
     "hookspecs": ("hookimpl",),
     "modifiers": ("Modifier",),
     "objective": ("Objective",),
+    "reader": ("Reader",),
     "results": ("ResultGrid", "TrialResult"),
     "stepping": ("TrialThread",),
     "space": (
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from microtune.hookspecs import hookimpl as hookimpl
     from microtune.modifiers import Modifier as Modifier
     from microtune.objective import Objective as Objective
+    from microtune.reader import Reader as Reader
     from microtune.results import ResultGrid as ResultGrid, TrialResult as TrialResult
     from microtune.space import (
         Space as Space, choice as choice, grid_search as grid_search, lograndint as lograndint, loguniform as loguniform,

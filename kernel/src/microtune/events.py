@@ -8,9 +8,8 @@ opened       {version, id, name, kernel, host, pid, settings}     the first sess
 changed      {version, kernel, host, pid, settings, retry_failed?}   a later session; only the settings that changed
 created      {number, config, token?, checkpoint?, iteration?, resources?, infeasible?, retries?}
                                                                    retries: the failed trial whose place it takes
-resumed      {config?, checkpoint?, iteration?, resources?, reason?, goes_on?}
-                                                                   starts + 1; PAUSED -> PENDING. iteration: a new line;
-                                                                   goes_on: it had not been paused, and its state stays
+resumed      {config?, checkpoint?, iteration?, resources?, reason?}
+                                                                   starts + 1; PAUSED -> PENDING. iteration: a new line
 launched     {attempt}                                             PENDING -> RUNNING
 checkpoint   {iteration, path}                                     committed; just before the result that it came with
 result       {iteration, metrics, time_total_s, checkpoint?, repeat?}   repeat: true at an iteration already reported

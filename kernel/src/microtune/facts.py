@@ -49,6 +49,7 @@ class Facts:
     now: float = 0.0
     resumed: bool = False
     elapsed: float = 0.0  # seconds of the sessions before this one
+    exhausted: str | None = None  # in `suggest`: why the searcher, who was asked already, starts nothing now
     wakeup_fd: int | None = None  # readable once a signal arrived: an executor's `wait` returns then
 
     def rng(self, *key: str | int) -> random.Random:

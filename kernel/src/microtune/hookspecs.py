@@ -3,7 +3,7 @@
     setup
     turn, again and again:
         wait                                    the executor's batch of reports
-        for each result: on_result, then decide
+        for each result: on_result, then decide; on_pause or on_end, if that says so
         for each exit: on_end, or a retry
         -- commit --
         steer                                   every trial that reported
@@ -47,7 +47,9 @@ def setup(run: Facts) -> None:
 def suggest(run: Facts, rng: random.Random) -> Suggestion | None:
     """There is room for one more trial: which?
 
-    The scheduler is asked first (it may Resume a paused trial or Stop one), then the searcher. `rng` is
+    The scheduler is asked first (it may Resume a paused trial or Stop one), then the searcher. Where the searcher has nothing
+    while trials are paused (Done, or Wait while nothing runs), the scheduler is asked once more with its reason as
+    `run.exhausted`: whoever waits for more trials before it resumes one gets no more for now. `rng` is
     `run.rng("suggest", number of the next trial)`. What is answered with Start comes back through `on_start`, projected
     onto the space: keep nothing before that. A space with a grid_search is refused for a searcher whose class does not say
     `grid = True`.
@@ -90,7 +92,16 @@ def on_result(run: Facts, trial: Trial, result: Result) -> None:
 def decide(run: Facts, trial: Trial, result: Result) -> Decision | None:
     """What does the trial do after this result? `on_result` has told it already; only read here.
 
-    Not asked for a result that came together with its trial's exit (a returned value).
+    Not asked for a value that the trial returned, nor for what comes from a trial that was interrupted since.
+    """
+
+
+@hookspec
+def on_pause(run: Facts, trial: Trial) -> None:
+    """The trial was paused: it waits for the scheduler's Resume or Stop, and one of `on_start` and `on_end` tells of it.
+
+    Not every Pause that a scheduler would answer is in force: a stop rule may have been faster, or the run may have ended
+    first, in which case the trial simply trains on when the run does.
     """
 
 
@@ -128,7 +139,7 @@ def teardown(run: Facts, error: BaseException | None) -> None:
 
 
 HOOKS: tuple[str, ...] = (
-    "setup", "suggest", "on_start", "launch", "wait", "on_result", "decide", "steer", "checkpoint", "on_end", "log",
+    "setup", "suggest", "on_start", "launch", "wait", "on_result", "decide", "on_pause", "steer", "checkpoint", "on_end", "log",
     "teardown",
 )  # fmt: skip
 

@@ -67,6 +67,10 @@ class Modifier:
         return cast("Decision | None", self.inner.decide(run=run, trial=trial, result=result))
 
     @hookimpl
+    def on_pause(self, run: Facts, trial: Trial) -> None:
+        self.inner.on_pause(run=run, trial=trial)
+
+    @hookimpl
     def steer(self, run: Facts, trial: Trial, decision: Decision | Discard) -> None:
         self.inner.steer(run=run, trial=trial, decision=decision)
 

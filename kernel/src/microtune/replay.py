@@ -127,9 +127,6 @@ class State:
     def _resumed(self, event: Event) -> Trial:
         life, body = self._life(event), event.body
         trial = life.trial
-        if body.get("goes_on"):
-            life.trial = trial._replace(starts=trial.starts + 1)
-            return life.trial
         self._restore_from(life, body.get("checkpoint", trial.checkpoint))
         life.sent = "checkpoint" in body
         return self._move(
@@ -265,6 +262,8 @@ def replay(
             body = event.body
             result = Result(body["metrics"], body["iteration"], body["time_total_s"], event.at, body.get("checkpoint"))
             tell("on_result", trial=trial, result=result)
+        elif event.kind == ev.DECIDED and trial.state == PAUSED:
+            tell("on_pause", trial=trial)
         elif event.kind == ev.ENDED:
             tell("on_end", trial=trial)
             # A worker that was leaving when the journal ended has left by now.

@@ -278,7 +278,7 @@ def _take(trial: TrialResult, kind: str, body: dict[str, Any]) -> None:
     elif kind == ev.DECIDED:
         if body["decision"] == "pause":
             trial.state, trial.reason = PAUSED, body["reason"]
-    elif kind in _STATE and not body.get("goes_on"):
+    elif kind in _STATE:
         trial.state, trial.reason = _STATE[kind], body.get("reason")
         trial.config = body.get("config", trial.config)
         if kind == ev.RESUMED and "iteration" in body:  # a new line

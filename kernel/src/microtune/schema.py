@@ -31,8 +31,7 @@ CREATE VIEW trials AS
            json_extract(coalesce(again.body, made.body), '$.config') AS config
     FROM events AS made
     JOIN (SELECT trial, max(seq) AS seq FROM events
-          WHERE kind IN ('created', 'launched', 'interrupted', 'ended')
-             OR (kind = 'resumed' AND json_extract(body, '$.goes_on') IS NULL)
+          WHERE kind IN ('created', 'resumed', 'launched', 'interrupted', 'ended')
              OR (kind = 'decided' AND json_extract(body, '$.decision') = 'pause') GROUP BY trial) AS latest USING (trial)
     JOIN events AS last ON last.seq = latest.seq
     LEFT JOIN (SELECT trial, max(seq) AS seq FROM events

@@ -42,14 +42,13 @@ SPACE = {"x": mt.uniform(0, 1), "kind": mt.choice(["a", "b"]), "fixed": {"deep":
 
 
 class Planner:
-    """Stops the third trial, pauses the fifth and sixth, sends the fifth on from another's checkpoint, ends the run once."""
+    """Stops the third trial, pauses the fifth and seventh, sends the fifth on from another's checkpoint, ends the run once."""
 
     def __init__(self, *, stop_at: float = 1e9) -> None:
         self.stop_at = stop_at
-        self.paused: dict[str, str | None] = {}
+        self.paused: set[str] = set()
         self.moved: set[str] = set()
         self.donor = ""
-        self.ran_on = False
 
     @mt.hookimpl
     def decide(self, trial, result):
@@ -64,22 +63,21 @@ class Planner:
     @mt.hookimpl
     def on_start(self, trial):
         if trial.starts > 1:
-            self.ran_on |= trial.number == 0
-            self.paused.pop(trial.id, None)
+            self.paused.discard(trial.id)
             self.moved.add(trial.id)
 
     @mt.hookimpl
     def on_result(self, trial, result):
         if trial.number == 0 and result.checkpoint:
             self.donor = result.checkpoint
-        if result.training_iteration == 2 and trial.number in (4, 6) and trial.id not in self.moved:
-            self.paused[trial.id] = result.checkpoint
+
+    @mt.hookimpl
+    def on_pause(self, trial):
+        self.paused.add(trial.id)
 
     @mt.hookimpl
     def suggest(self):
-        if not self.ran_on and self.donor:
-            return mt.Resume("00000")  # which is not paused
-        if "00004" in self.paused:
+        if self.donor and "00004" in self.paused:
             return mt.Resume("00004", config={"x": 0.25, "kind": "b"}, checkpoint=self.donor, resources={"cpu": 1})
         return None
 

@@ -33,16 +33,22 @@ class Course:
         self._tell("on_start", trial)
         return trial.id
 
-    def report(self, trial_id: str, at: float, loss: Any = None, **metrics: Any) -> str:
-        """What the trial does after this result: "continue", "pause" or "stop"."""
+    def tell(self, trial_id: str, at: float, loss: Any = None, **metrics: Any) -> Trial:
+        """A result on which nobody decides."""
+        assert self.trials[trial_id].state == "RUNNING"
         metrics = metrics if loss is None else {"loss": loss, **metrics}
         trial = self.trials[trial_id]._replace(iteration=int(at))
         self._tell("on_result", trial, Result(metrics, int(at), float(at), 0.0))
+        return trial
+
+    def report(self, trial_id: str, at: float, loss: Any = None, **metrics: Any) -> str:
+        """What the trial does after this result: "continue", "pause" or "stop"."""
+        trial = self.tell(trial_id, at, loss, **metrics)
         decision = self.asha.decide(trial=trial)
         if type(decision) is Stop:
             self.end(trial_id, "STOPPED")
         elif type(decision) is Pause:
-            self.trials[trial_id] = trial._replace(state="PAUSED")
+            self._tell("on_pause", trial._replace(state="PAUSED"))
         return type(decision).__name__.lower()
 
     def promote(self) -> str | None:
@@ -51,10 +57,14 @@ class Course:
         if answer is None:
             return None
         assert answer == Resume(answer.trial_id), "a promoted trial goes on with its own config and checkpoint"
-        trial = self.trials[answer.trial_id]
+        self.resume(answer.trial_id)
+        return answer.trial_id
+
+    def resume(self, trial_id: str) -> None:
+        trial = self.trials[trial_id]
         assert trial.state == "PAUSED"
         self._tell("on_start", trial._replace(state="PENDING", starts=trial.starts + 1))
-        return trial.id
+        self.trials[trial_id] = self.trials[trial_id]._replace(state="RUNNING")
 
     def end(self, trial_id: str, state: str = "COMPLETED") -> None:
         self._tell("on_end", self.trials[trial_id]._replace(state=state))

@@ -16,7 +16,8 @@ def test_a_trial_is_stopped_at_max_t_and_counted_there(course, type):
     c = course(max_t=9, reduction_factor=3, type=type)
     trial = c.start()
     for rung in (1, 3):
-        c.report(trial, rung, 0.5)
+        if c.report(trial, rung, 0.5) == "pause":
+            c.resume(trial)
     assert c.report(trial, 9, 0.5) == "stop"
     assert c.asha._brackets[0][-1].losses == [0.5]
     assert c.asha._brackets[0][-1].waiting == []
@@ -46,7 +47,8 @@ def test_a_trial_that_jumps_over_rungs_is_judged_at_the_lowest_not_yet_judged(co
     c = course(max_t=1000, reduction_factor=4, type=type)
     jumper = c.start()
     for t in (30, 60, 70, 80, 90):
-        c.report(jumper, t, t / 100)
+        if c.report(jumper, t, t / 100) == "pause":
+            c.resume(jumper)
     recorded = {rung.level: rung.losses for rung in c.asha._brackets[0]}
     assert recorded == {1: [0.3], 4: [0.6], 16: [0.7], 64: [0.8], 256: []}
 
@@ -249,14 +251,13 @@ def test_a_trial_that_is_over_is_not_promoted_and_keeps_its_place(course, state)
     assert [c.promote(), c.promote()] == ["00001", None]
 
 
-def test_a_trial_that_trains_on_in_spite_of_its_pause_does_not_wait(course):
+def test_a_trial_that_was_never_paused_does_not_wait(course):
     c = course(max_t=100, reduction_factor=2, type="promotion")
-    for loss in (1.0, 2.0):
-        c.report(c.start(), 1, loss)
-    c.report("00000", 2, 1.0)  # interrupted before the pause was in force, and taken up again
-    c.report("00001", 3, 0.5)
-    assert [c.promote(), c.promote()] == ["00001", None]
-    assert c.asha._brackets[0][0].waiting == []
+    c.report(c.start(), 1, 2.0)
+    interrupted = c.start()
+    c.tell(interrupted, 1, 1.0)  # the run ended first
+    assert c.promote() is None
+    assert c.report(interrupted, 2, 0.5) == "pause"
 
 
 def test_the_stopping_variant_suggests_nothing(course):

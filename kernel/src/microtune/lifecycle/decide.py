@@ -22,6 +22,7 @@ def decide(k: Kernel, trial: Trial, result: Result) -> None:
         k.tell("on_end", trial=trial)
     elif type(answer) is Pause:
         trial = k.record(ev.DECIDED, trial.id, {"decision": "pause", **body}, result.at)
+        k.tell("on_pause", trial=trial)
     elif type(answer) is StopRun:
         k.record(ev.DECIDED, trial.id, {"decision": "stop_run", **body}, result.at)
         k.stop(answer.reason)

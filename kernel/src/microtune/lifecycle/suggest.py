@@ -11,7 +11,7 @@ from typing import Any, cast
 from microtune import events as ev
 from microtune.answers import Done, Resume, Start, Stop, StopRun, Wait
 from microtune.attempt import checkpoint_iteration
-from microtune.compose import SEARCHER, Composed, deliver
+from microtune.compose import SEARCHER, Call, Composed, deliver
 from microtune.faults import PluginError, RunError, SpaceError
 from microtune.kernel import Kernel
 from microtune.seeds import Later
@@ -39,8 +39,6 @@ def fill(k: Kernel) -> None:
                 refused = 0
                 held += kind is Resume and answer.trial_id in k.leaving
             elif (refused := refused + 1) >= INFEASIBLE:
-                if kind is Resume:
-                    raise PluginError(f"{who.title} answered Resume {refused} times in a row for trials that are not paused")
                 raise RunError(f"{refused} configs in a row broke a constraint: loosen the constraints or narrow the space")
             continue
         k.launches.append(k.record(ev.LAUNCHED, trial.id, {"attempt": trial.attempt + 1}))
@@ -49,18 +47,37 @@ def fill(k: Kernel) -> None:
 
 
 def _ask(k: Kernel) -> tuple[Any, Composed]:
-    """The scheduler, then, as long as there may be more trials, the searcher."""
+    """The scheduler, then, as long as there may be more trials, the searcher; then the scheduler again, if need be."""
     limit, number = k.facts.limits.trials, k.state.created
     arguments = {"run": k.facts, "rng": Later(k.facts.seed, "suggest", number)}
     for call in k.plugins.calls["suggest"]:
-        if call.composed.role == SEARCHER:
-            if limit is not None and number - k.state.uncounted >= limit:
-                return _all_started(limit), call.composed
-        answer = k.observe(call, "suggest", arguments) if call.observes else deliver(call, "suggest", arguments)
+        if call.composed.role == SEARCHER and limit is not None and number - k.state.uncounted >= limit:
+            answer: Any = _all_started(limit)
+        else:
+            answer = _deliver(k, call, arguments)
+        if type(answer) is Done or (type(answer) is Wait and not k.running and not k.leaving):
+            return _ask_again(k, answer, call.composed, arguments)
         if answer is not None:
             return answer, call.composed
     searcher = k.plugins.of(SEARCHER)[0].title
     raise PluginError(f"{searcher} answered suggest with None: where it has nothing to start it answers Wait or Done")
+
+
+def _ask_again(k: Kernel, nothing: Done | Wait, who: Composed, arguments: dict[str, Any]) -> tuple[Any, Composed]:
+    """A scheduler that waits for more trials before it resumes a paused one hears that there are none."""
+    if k.state.counts[PAUSED] and who.role == SEARCHER:
+        k.facts.exhausted = nothing.reason
+        try:
+            for call in k.plugins.calls["suggest"]:
+                if call.composed.role != SEARCHER and (answer := _deliver(k, call, arguments)) is not None:
+                    return answer, call.composed
+        finally:
+            k.facts.exhausted = None
+    return nothing, who
+
+
+def _deliver(k: Kernel, call: Call, arguments: dict[str, Any]) -> Any:
+    return k.observe(call, "suggest", arguments) if call.observes else deliver(call, "suggest", arguments)
 
 
 @cache  # asked at every turn of the last trials
@@ -69,11 +86,11 @@ def _all_started(limit: int) -> Done:
 
 
 def _take(k: Kernel, answer: Any, who: Composed) -> bool:
-    """Do what was suggested; True if that fills no slot: a config that breaks a constraint, or a trial that goes on."""
+    """Do what was suggested; True if it was a config that breaks a constraint."""
     if isinstance(answer, Start):
         return _create(k, answer, who)
     if isinstance(answer, Resume):
-        return _resume(k, answer, who)
+        _resume(k, answer, who)
     elif isinstance(answer, Stop):
         trial = _paused(k, answer.trial_id, who, "Stop")
         trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": answer.reason})
@@ -112,15 +129,7 @@ def _create(k: Kernel, start: Start, who: Composed) -> bool:
     return infeasible
 
 
-def _resume(k: Kernel, resume: Resume, who: Composed) -> bool:
-    """True if the trial was not paused after all: its worker was lost, or the run ended, before a Pause was in force.
-
-    A scheduler cannot know that by the tells. The trial goes on anyway, so its promotion is written down and told.
-    """
-    life = k.state.lives.get(resume.trial_id)
-    if life is not None and life.trial.state in (PENDING, RUNNING) and resume == Resume(resume.trial_id):
-        k.tell("on_start", trial=k.record(ev.RESUMED, life.trial.id, {"goes_on": True}))
-        return True
+def _resume(k: Kernel, resume: Resume, who: Composed) -> None:
     trial = _paused(k, resume.trial_id, who, "Resume")
     body: dict[str, Any] = {}
     if resume.config is not None:
@@ -133,7 +142,6 @@ def _resume(k: Kernel, resume: Resume, who: Composed) -> bool:
         body["resources"] = _json(resume.resources, "resources", who)
     trial = k.record(ev.RESUMED, trial.id, body)
     k.tell("on_start", trial=trial)
-    return False
 
 
 def _paused(k: Kernel, trial_id: str | None, who: Composed, verb: str) -> Trial:

@@ -24,15 +24,15 @@ def take_turn(k: Kernel) -> bool:
     """True while there is more to do."""
     reports = wait.wait(k)
     # Here and below, what there is nothing for is not called: reports come one by one, and a turn for each counts.
-    exiting = {report.trial_id for report in reports if type(report) is Exited} if len(reports) > 1 else ()
+    ending = {each.trial_id for each in reports if type(each) is Exited and each.failure is None} if len(reports) > 1 else ()
     for report in reports:
         k.facts.now = report.at  # what a replay tells with this event
         if isinstance(report, Exited):
             end.take(k, report)
         else:
             reported = result.take(k, report)
-            # A result that comes with its trial's exit, a returned value, is told and not decided.
-            if reported is not None and report.trial_id not in exiting:
+            # A result that comes with its trial's end, a returned value, is told and not decided.
+            if reported is not None and report.trial_id not in ending:
                 decide.decide(k, *reported)
     k.facts.now = k.now
     if k.stop_reason is not None and k.running:

@@ -251,6 +251,10 @@ class FakeSearcher:
         self.told.append(("result", trial.id, result.training_iteration, result.metrics))
 
     @hookimpl
+    def on_pause(self, trial: Trial) -> None:
+        self.told.append(("pause", trial.id, trial.starts))
+
+    @hookimpl
     def on_end(self, run: Facts, trial: Trial) -> None:
         self.told.append(("end", trial.id, trial.state))
 

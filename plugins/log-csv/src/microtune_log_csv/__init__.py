@@ -62,7 +62,7 @@ class CsvLogger:
             self._configs.write(seq, [(seq, at, trial, name, *_spell(value)) for name, value in _flat(body["config"])])
         if kind == "ended":
             self._trials.write(seq, [(seq, at, trial, body["state"], body["reason"])])
-        elif kind in _STATE and body.get("decision", "pause") == "pause" and not body.get("goes_on"):
+        elif kind in _STATE and body.get("decision", "pause") == "pause":
             self._trials.write(seq, [(seq, at, trial, _STATE[kind], body.get("reason"))])
 
     @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from microtune import Continue, Decision, Facts, OptionError, Result, Resume, Stop, Trial, hookimpl
+from microtune import Continue, Decision, Facts, OptionError, Pause, Result, Resume, Stop, Trial, hookimpl
 from microtune_schedule_asha.rungs import Rung, Waiting, bracket_weights, levels
 
 _CONTINUE = Continue()
@@ -13,12 +13,13 @@ _CONTINUE = Continue()
 class Standing:
     """How far up its bracket a trial is."""
 
-    __slots__ = ("decision", "entry", "next", "rungs")
+    __slots__ = ("decision", "entry", "loss", "next", "rungs")
 
     def __init__(self, rungs: list[Rung]) -> None:
         self.rungs = rungs
         self.next = 0  # index of the lowest rung at which it has not been judged
-        self.entry: Waiting | None = None  # its place among those that wait at the rung below
+        self.loss = 0.0  # at the rung below
+        self.entry: Waiting | None = None  # its place among those that wait there
         self.decision: Decision = _CONTINUE  # what its last result calls for
 
 
@@ -106,7 +107,6 @@ class ASHA:
     @hookimpl
     def on_result(self, trial: Trial, result: Result) -> None:
         standing = self._standings[trial.id]
-        self._release(standing)  # who trains on does not wait, whatever was decided: another plugin may have known better
         standing.decision = _CONTINUE
         time = result.get(self._time_attr)
         if not isinstance(time, (int, float)):
@@ -116,12 +116,17 @@ class ASHA:
             if time >= rung.level and self._objective.has(result):
                 self._judge(trial, standing, rung, -self._objective.score(result))
         if time >= self._max_t:
-            self._release(standing)
             standing.decision = self._finished
 
     @hookimpl
     def decide(self, trial: Trial) -> Decision:
         return self._standings[trial.id].decision
+
+    @hookimpl
+    def on_pause(self, trial: Trial) -> None:
+        standing = self._standings[trial.id]
+        if isinstance(standing.decision, Pause):  # not somebody else's
+            standing.entry = standing.rungs[standing.next - 1].admit(standing.loss, trial.id)
 
     @hookimpl
     def on_end(self, trial: Trial) -> None:
@@ -136,7 +141,7 @@ class ASHA:
         rung.record(loss)
         standing.next += 1
         if self._promotes:
-            standing.entry = rung.admit(loss, trial.id)
+            standing.loss = loss
             standing.decision = rung.pause
         elif not rung.among_the_best(loss):
             standing.decision = rung.stop
