@@ -34,7 +34,8 @@ def failing(fake, hook, *, after=0):
 
     names = {
         "setup": "run", "suggest": "run, rng", "on_start": "run, trial", "launch": "run, trial", "wait": "run, until",
-        "on_result": "run, trial, result", "on_pause": "run, trial", "decide": "run, trial, result", "steer": "run, trial, decision",
+        "on_result": "run, trial, result", "on_pause": "run, trial",
+        "decide": "run, trial, result", "steer": "run, trial, decision",
         "checkpoint": "run, trial, checkpoint", "on_end": "run, trial", "teardown": "run, error",
     }[hook]  # fmt: skip
     if fake is FakeExecutor and hook in ("on_result", "on_end"):

@@ -81,3 +81,53 @@ def test_an_executor_that_fails_in_steer_stops_the_run_with_the_decision_on_disk
     with pytest.raises(mt.PluginError, match="executor 'Broken' failed in steer for trial 00000: BrokenPipeError: gone"):
         run.step()
     assert [event.body["state"] for event in journalled("ended")] == ["STOPPED"]
+
+
+def saves(config):
+    start = int((mt.get_checkpoint() / "step").read_text()) if mt.get_checkpoint() else 0
+    for step in range(start + 1, 4):
+        with mt.checkpoint_dir() as folder:
+            (folder / "step").write_text(str(step))
+            mt.report(loss=1.0, checkpoint=folder)
+
+
+def saves_nothing(config):
+    for _ in range(3):
+        mt.report(loss=1.0)
+
+
+class PausesOnce:
+    """Each trial at its second iteration, and resumes it at once."""
+
+    def __init__(self):
+        self.paused = []
+
+    @mt.hookimpl
+    def on_pause(self, trial):
+        self.paused.append(trial.id)
+
+    @mt.hookimpl
+    def on_start(self, trial):
+        if trial.starts > 1:
+            self.paused.remove(trial.id)
+
+    @mt.hookimpl
+    def decide(self, trial, result):
+        return mt.Pause("rung") if trial.starts == 1 and result.training_iteration == 2 else None
+
+    @mt.hookimpl
+    def suggest(self):
+        return mt.Resume(self.paused[0]) if self.paused else None
+
+
+@pytest.mark.parametrize(("trainable", "times"), [(saves, 0), (saves_nothing, 1)])
+def test_it_is_said_once_that_paused_trials_start_over_where_they_save_nothing(trainable, times, tuner, caplog):
+    results = tuner(trainable, num_samples=3, scheduler=PausesOnce()).fit()
+    assert [trial.state for trial in results] == ["COMPLETED"] * 3
+    assert [[row["training_iteration"] for row in trial.history] for trial in results] == [[1, 2, 3]] * 3
+    said = [record.getMessage() for record in caplog.records if "from ZERO" in record.getMessage()]
+    assert len(said) == times
+    for each in said:
+        assert each.startswith("trial 00000, paused at iteration 2, is resumed from ZERO")
+        assert "saves_nothing has reported no checkpoint" in each
+        assert "microtune.checkpoint_dir()" in each

@@ -53,6 +53,7 @@ class Kernel:
         self.stop_reason: str | None = None  # the run is to end
         self.signal: int | None = None
         self.error: Exception | None = None  # raised once the run has drained
+        self.starting_over = False  # it has been said that paused trials start over, for want of a checkpoint
         self.replaying = False
         self.late_faults: list[dict[str, str]] = []  # of loggers during the replay, which writes nothing
         self.idle: str | None = None  # why nothing was suggested

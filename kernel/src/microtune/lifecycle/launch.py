@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from microtune import events as ev
 from microtune.faults import CannotFit
-from microtune.kernel import Kernel
-from microtune.trial import FAILED
+from microtune.kernel import Kernel, say
+from microtune.trial import FAILED, Trial
 
 
 def launch(k: Kernel) -> None:
     launches, k.launches = k.launches, []
     for trial in launches:
+        if trial.starts > 1 and trial.iteration and trial.checkpoint is None:
+            _say_that_it_starts_over(k, trial)
         try:
             k.tell("launch", trial=trial)
         except CannotFit as error:
@@ -20,6 +22,18 @@ def launch(k: Kernel) -> None:
             if k.policy.fail_fast:
                 k.stop(f"fail_fast: trial {trial.id} failed: {error}")
             k.commit()
+
+
+def _say_that_it_starts_over(k: Kernel, trial: Trial) -> None:
+    """Once: it is the same for every other trial."""
+    if not k.starting_over:
+        k.starting_over = True
+        say.warning(
+            "trial %s, paused at iteration %d, is resumed from ZERO and trains all that again: %s has reported no checkpoint. "
+            "So will every other paused trial. Save one and report it, microtune.report(..., checkpoint=folder) with "
+            "folder = microtune.checkpoint_dir(), or choose a scheduler that pauses nobody, such as asha:type=stopping",
+            trial.id, trial.iteration, getattr(k.facts.trainable, "__qualname__", "the trainable"),
+        )  # fmt: skip
 
 
 def steer(k: Kernel) -> None:
