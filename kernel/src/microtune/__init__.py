@@ -21,6 +21,7 @@ _PUBLIC = {
     "hookspecs": ("hookimpl",),
     "modifiers": ("Modifier",),
     "objective": ("Objective",),
+    "parameters": ("put_together", "taken_apart", "with_parameters"),
     "reader": ("Reader",),
     "results": ("ResultGrid", "TrialResult"),
     "stepping": ("TrialThread",),
@@ -74,6 +75,9 @@ if TYPE_CHECKING:
     from microtune.hookspecs import hookimpl as hookimpl
     from microtune.modifiers import Modifier as Modifier
     from microtune.objective import Objective as Objective
+    from microtune.parameters import (
+        put_together as put_together, taken_apart as taken_apart, with_parameters as with_parameters,
+    )  # fmt: skip
     from microtune.reader import Reader as Reader
     from microtune.results import ResultGrid as ResultGrid, TrialResult as TrialResult
     from microtune.space import (

@@ -53,7 +53,8 @@ def spell(value: Any) -> Any:
     if isinstance(value, str):
         return value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-    if module and module != "__main__" and name.isidentifier():
+    imported = "microtune_parameters" not in getattr(value, "__dict__", {})  # which would be missing
+    if imported and module and module != "__main__" and name.isidentifier():
         return f"{module}:{name}"
     return {_LOST: repr(value), "name": getattr(value, "__name__", type(value).__name__)}
 

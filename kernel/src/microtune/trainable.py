@@ -88,8 +88,8 @@ class Trainable:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Build what `step` needs."""
+    def setup(self, config: dict[str, Any], *args: Any, **parameters: Any) -> None:
+        """Build what `step` needs. An override names the parameters that `with_parameters` gives it, if there are any."""
 
     def step(self) -> dict[str, Any]:
         """One iteration; the metrics to report. `{"done": True}` in it ends the trial."""

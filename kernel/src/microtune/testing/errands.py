@@ -195,3 +195,15 @@ def leaves_thread(config: dict[str, Any]) -> None:
         threading.Thread(target=disturb, daemon=True).start()
     for i in range(20):
         mt.report(loss=float(i))
+
+
+def weighs(config: dict[str, Any], weights: list[float], bias: float) -> dict[str, Any]:
+    return {"loss": bias + sum(weights)}
+
+
+class Weighs(mt.Trainable):
+    def setup(self, config: dict[str, Any], weights: list[float], bias: float) -> None:
+        self.loss = bias + sum(weights)
+
+    def step(self) -> dict[str, Any]:
+        return {"loss": self.loss, "done": True}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from microtune import Exited, OptionError, Reported, Tuner, choice, hookimpl, randint, uniform
+from microtune import Exited, OptionError, Reported, Tuner, choice, hookimpl, randint, uniform, with_parameters
 from microtune.testing import errands
 from microtune.testing.bench import PausesOnce, Spy, children, set_going
 from microtune.testing.contract import finish
@@ -70,6 +70,12 @@ class ExecutorContract(SufferingExecutor):
         offset = 41
         (trial,) = self.fit(lambda config: offset + config["n"], tmp_path, space={"n": choice([1])})
         assert trial.metrics["loss"] == 42
+
+    @pytest.mark.parametrize("trainable", [errands.weighs, errands.Weighs])
+    def test_trials_get_the_parameters_of_their_trainable(self, trainable: Any, tmp_path: Path) -> None:
+        bound = with_parameters(trainable, weights=[1.0, 2.0], bias=0.5)
+        results = self.fit(bound, tmp_path, num_samples=3)
+        assert [trial.metrics["loss"] for trial in results] == [3.5] * 3
 
     def test_odd_values_arrive_as_they_were(self, tmp_path: Path) -> None:
         (trial,) = self.fit(errands.odd, tmp_path)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
 import cloudpickle
 
-from microtune import OptionError
+from microtune import OptionError, taken_apart
 
 
-def pickled(trainable: Any) -> bytes:
+def pickled(trainable: Any) -> list[Any]:
+    """The function or class, the parameters that it was given, and the memory that these share with all workers."""
+    bare, parameters = taken_apart(trainable)
+    shared: list[pickle.PickleBuffer] = []
     try:
-        return bytes(cloudpickle.dumps(trainable))
+        packed = [cloudpickle.dumps(bare), cloudpickle.dumps(parameters, protocol=5, buffer_callback=shared.append)]
+        return packed + [each.raw() for each in shared]
     except Exception as error:
         raise OptionError(_explain(trainable, error)) from error
 
@@ -58,6 +63,8 @@ def _can_be_pickled(thing: Any) -> bool:
 
 def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
     """What goes with an object when it is pickled, and the names that its author knows the parts by."""
+    thing, parameters = taken_apart(thing)
+    yield from parameters.items()
     if inspect.ismethod(thing):
         yield "self", thing.__self__
         thing = thing.__func__
