@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -78,11 +79,22 @@ def test_an_unknown_name_is_answered_with_the_nearest_installed_ones(site: Path)
     )
 
 
-def test_an_unknown_name_of_ours_is_answered_with_the_pip_install_line(site: Path) -> None:
-    with pytest.raises(
-        PluginNotFound, match=r"no scheduler named 'pbt' is installed: pip install microtune-schedule-pbt$"
-    ):
-        catalog.find("scheduler", "pbt")
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("pbt", "pip install microtune-schedule-pbt"),
+        ("pb2", "pip install 'microtune-schedule-pbt[pb2]'"),  # it comes with pbt
+        ("optuna", "pip install microtune-search-optuna"),
+    ],
+)
+def test_an_unknown_name_of_ours_is_answered_with_the_pip_install_line(name: str, line: str, site: Path) -> None:
+    with pytest.raises(PluginNotFound, match=rf"no scheduler named '{name}' is installed: {re.escape(line)}$"):
+        catalog.find("scheduler", name)
+
+
+def test_a_modifier_is_nothing_that_we_have_any_of(site: Path) -> None:
+    with pytest.raises(PluginNotFound, match="no modifier named 'repeat' is installed, nor is any other; a class is written"):
+        catalog.find("modifier", "repeat")
 
 
 def test_where_no_plugin_of_the_role_is_installed_ours_are_listed(site: Path) -> None:

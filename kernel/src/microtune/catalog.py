@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -30,10 +31,15 @@ KERNEL = "microtune-kernel"
 # Our own plugins: role -> the verb in the distribution's name, and the names. microtune-search-random offers `random`.
 OURS = {
     "searcher": ("search", "random grid optuna hyperopt ax nevergrad bohb"),
-    "scheduler": ("schedule", "asha hyperband median pbt pb2"),
+    "scheduler": ("schedule", "asha hyperband median pbt"),
     "executor": ("execute", "local inline ray simulated"),
-    "logger": ("log", "console csv json tensorboard mlflow wandb"),
-    "modifier": ("modify", "repeat dedup"),
+    "logger": ("log", "console csv json"),
+}
+# Those that come with another one.
+WITH = {
+    ("scheduler", "optuna"): "microtune-search-optuna",
+    ("scheduler", "pb2"): "microtune-schedule-pbt[pb2]",
+    ("scheduler", "pbt-replay"): "microtune-schedule-pbt",
 }
 
 
@@ -154,8 +160,9 @@ def _import(module: str, path: str, who: str) -> type[Any]:
 
 def pip_line(role: str, name: str) -> str | None:
     """How to install a plugin, if it is one of ours."""
-    verb, ours = OURS[role]
-    return f"pip install microtune-{verb}-{name}" if name in ours.split() else None
+    verb, ours = OURS.get(role, ("", ""))
+    distribution = f"microtune-{verb}-{name}" if name in ours.split() else WITH.get((role, name))
+    return None if distribution is None else f"pip install {shlex.quote(distribution)}"
 
 
 def _unknown(role: str, name: str, installed: list[Entry]) -> str:
@@ -165,6 +172,8 @@ def _unknown(role: str, name: str, installed: list[Entry]) -> str:
         return f"{message}: {line}"
     if names:
         return f"{message}; installed are {', '.join(names)}; a class is written package.module.Class"
+    if role not in OURS:
+        return f"{message}, nor is any other; a class is written package.module.Class"
     verb, ours = OURS[role]
     return f"{message}, nor is any other; ours are {', '.join(ours.split())}: pip install microtune-{verb}-NAME"
 
