@@ -152,7 +152,7 @@ def lcbench(yahpo: Path, task: str) -> Problem:
 
 
 @cache
-def _surrogate(yahpo: Path) -> Any:
+def surrogate(yahpo: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -166,7 +166,7 @@ def _accuracies(yahpo: Path, task: str, inputs: Any) -> Any:
     code = json.loads((yahpo / "encoding.json").read_text())["OpenML_task_id"][task]
     inputs = np.asarray(inputs, np.float32)
     tasks = np.full((len(inputs), 1), code, np.int32)
-    return _surrogate(yahpo).run(None, {"x_cat": tasks, "x_cont": inputs})[0][:, VAL_ACCURACY]
+    return surrogate(yahpo).run(None, {"x_cat": tasks, "x_cont": inputs})[0][:, VAL_ACCURACY]
 
 
 def _best_of_sample(yahpo: Path, task: str, ranges: list[Range]) -> float:

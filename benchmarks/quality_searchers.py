@@ -197,6 +197,7 @@ BASELINE = "random"
 OPTUNA = ("microtune-search-optuna", "optuna")
 SEARCHERS = {
     BASELINE: Searcher("random", None, ("microtune-search-random",)),
+    "bohb": Searcher("bohb", None, ("microtune-search-bohb",)),
     "hyperopt tpe": Searcher("hyperopt", direct_hyperopt("tpe"), ("microtune-search-hyperopt", "hyperopt")),
     "nevergrad NGOpt": Searcher("nevergrad", direct_nevergrad("NGOpt"), ("microtune-search-nevergrad", "nevergrad")),
     "optuna tpe": Searcher("optuna", direct_optuna("TPESampler"), OPTUNA),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -118,3 +119,10 @@ def test_the_file_and_the_script_compose_the_same_run():
     assert mt.Space(recipe["param_space"]).to_json() == mt.Space(digits.SPACE).to_json()
     assert (recipe["metric"], recipe["mode"], recipe["num_samples"], recipe["seed"]) == ("accuracy", "max", 20, 1)
     assert recipe["scheduler"] == f"asha:max_t={digits.EPOCHS}"
+
+
+def test_pbt_digits_compares_equal_budgets(at_home):
+    output = run(sys.executable, EXAMPLES / "pbt_digits.py", "--schedule", at_home / "schedule.json")
+    assert output.count("after 160 epochs") == 2
+    assert float(re.search(r"median pbt +([\d.]+)", output)[1]) > 0.9
+    assert json.loads((at_home / "schedule.json").read_text())[0][0] == 0

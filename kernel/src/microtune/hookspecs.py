@@ -61,6 +61,8 @@ def on_start(run: Facts, trial: Trial) -> None:
     """A trial was created (`trial.starts == 1`) or resumed (`starts > 1`, perhaps with another config); never a retry.
 
     It may be one that this searcher did not suggest: another searcher's, a stored point, a trial of an earlier session.
+    Where the scheduler was changed the kernel resumes what the old one had paused, and says so in `trial.reason`, which is
+    None otherwise.
     """
 
 

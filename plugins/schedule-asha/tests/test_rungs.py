@@ -25,7 +25,7 @@ def test_rungs_are_exact_powers(grace_period, max_t, factor, table):
 
 
 def test_brackets_are_weighted_as_hyperband_fills_them():
-    # Li et al. 2018 (JMLR 18), Table 1: R = 81 and factor 3 start 81, 34, 15, 8 and 5 trials.
+    # Li et al. 2018 (JMLR 18), Algorithm 1: R = 81 and factor 3 start 81, 34, 15, 8 and 5 trials.
     assert bracket_weights(5, 5, 3) == [81, 34, 15, 8, 5]
     assert bracket_weights(5, 2, 3) == [81, 34]
 

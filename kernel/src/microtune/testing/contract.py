@@ -97,7 +97,8 @@ def killed(tuner: Tuner, turns: int, folder: Path) -> Path:
             if not run.step():
                 break
         image = folder / "killed"
-        shutil.copytree(run.facts.path, image)
+        # Workers of other processes are at work meanwhile; what they have not reported yet comes and goes.
+        shutil.copytree(run.facts.path, image, ignore=shutil.ignore_patterns(".draft-*"))
     finally:
         run.close()
     return image

@@ -17,6 +17,7 @@ from microtune import (
     Failure,
     Modifier,
     OptionError,
+    PluginError,
     ResultGrid,
     Start,
     Stop,
@@ -117,12 +118,14 @@ class SchedulerContract(Contract):
     """What any scheduler keeps. Trials here train for 27 iterations, so give options that suit, such as max_t=27.
 
     pauses: some trials of a run may be PAUSED when it ends, and only these.
+    needs_checkpoints: trials that write none are refused, in the scheduler's own words.
     exact_resume: a run that is killed and resumed makes the same decisions as one that was not.
     samples: the number of trials of the runs.
     """
 
     role = "scheduler"
     pauses: ClassVar[bool] = False
+    needs_checkpoints: ClassVar[bool] = False
     exact_resume: ClassVar[bool] = True
     samples: ClassVar[int] = 18
 
@@ -146,9 +149,18 @@ class SchedulerContract(Contract):
     # --- any run ends ------------------------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("workers", [1, 2, 5])
-    @pytest.mark.parametrize("trainable", [curve, curve_without_checkpoints, ragged_curve, bowl], ids=lambda f: f.__name__)
+    @pytest.mark.parametrize("trainable", [curve, ragged_curve, bowl], ids=lambda f: f.__name__)
     def test_a_run_ends_whatever_its_trials_do(self, trainable: Callable[..., Any], workers: int, tmp_path: Path) -> None:
         self.check(finish(self.tuner(trainable, workers=workers, storage_path=tmp_path)))
+
+    @pytest.mark.parametrize("workers", [1, 2, 5])
+    def test_trials_without_checkpoints_start_over_or_are_refused(self, workers: int, tmp_path: Path) -> None:
+        tuner = self.tuner(curve_without_checkpoints, workers=workers, storage_path=tmp_path)
+        if self.needs_checkpoints:
+            with pytest.raises(PluginError, match="checkpoint"):
+                finish(tuner)
+        else:
+            self.check(finish(tuner))
 
     def test_a_run_of_one_trial_ends(self, tmp_path: Path) -> None:
         self.check(finish(self.tuner(num_samples=1, storage_path=tmp_path)), 1)
