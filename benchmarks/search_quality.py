@@ -165,7 +165,7 @@ def report(regrets: Regrets, listed: list[Problem], searchers: list[str], argume
     def cell(problem: str, searcher: str) -> str:
         sides = [regrets.median(problem, searcher, side) for side in ("plugin", "library")]
         numbers = " / ".join(
-            "-" if value is None else f"{value:.3g}" for value in sides[: 1 if searcher == BASELINE else 2]
+            "-" if value is None else f"{value:.3g}" for value in sides[: 1 if SEARCHERS[searcher].library is None else 2]
         )
         count = regrets.count(problem, searcher)
         return numbers if count in (0, arguments.seeds) else f"{numbers} (seeds: {count})"
