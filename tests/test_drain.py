@@ -93,14 +93,6 @@ if __name__ == "__main__":
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.fixture(autouse=True)
-def heard() -> Iterator[None]:
-    """A process inherits what its parent ignores, and nohup may have had the tests ignore the closing of a terminal."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with work.py, in which processes are started; none of them outlives the test."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,11 @@ import microtune as mt
 from microtune import Assignment, Terms, checkpoint_iteration, run_trial
 from microtune.journal import Reader
 from microtune.testing import FakeExecutor, FakeSearcher, ScriptedExecutor
+
+# A process inherits what its parent ignores, and nohup or a shell's & may have had the tests ignore these.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 X = {"x": mt.uniform(0, 1)}
 

@@ -26,10 +26,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a process canno
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """As a terminal gives them, though nohup or a shell's & may have had some ignored; and as before after each test."""
+    """Whatever a test does, these are there again after it."""
     before = {signum: signal.getsignal(signum) for signum in SIGNALS}
-    for signum in SIGNALS:
-        signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
     yield
     for signum, handler in before.items():
         signal.signal(signum, handler)
