@@ -36,7 +36,7 @@ SCHEDULERS = {
     "optuna": ["optuna:pruner=median"],
     "pbt-replay": [],  # replays one trial's schedule from a file
 }
-EXECUTORS = {"inline": ["inline"], "simulated": ["simulated:workers=3"], "local": ["local:workers=2"], "ray": []}
+EXECUTORS = {"inline": ["inline"], "simulated": ["simulated:workers=3"], "local": ["local:workers=2"], "ray": ["ray"]}
 
 
 def installed(role: str, asked: dict[str, list[str]]) -> list[str]:
@@ -100,6 +100,7 @@ def story(path: str) -> list[Any]:
 FOUND: dict[tuple[str, str, str], str] = {}
 
 
+@pytest.mark.usefixtures("cluster", "by_value")
 @pytest.mark.parametrize("executor", EXECUTED)
 @pytest.mark.parametrize("scheduler", SCHEDULED)
 @pytest.mark.parametrize("searcher", SEARCHED)
@@ -123,7 +124,7 @@ def test_the_table_of_what_works_together(capsys):
 
 
 def table() -> Iterator[str]:
-    """A letter for each executor: inline, local, simulated."""
+    """A letter for each executor: inline, local, ray, simulated."""
     yield "| | " + " | ".join(f"`{searcher.partition(':')[0]}`" for searcher in SEARCHED) + " |"
     yield "|---" * (len(SEARCHED) + 1) + "|"
     for scheduler in SCHEDULED:

@@ -29,6 +29,8 @@ COMPOSED = {
     "pbt, synchronous": ("pbt:perturbation_interval=3,synch=true", 4),
 }
 INSTALLED = entry_points(group="microtune.schedulers").names
+REAL = {"local": {"workers": WORKERS, "prefetch": False}, "ray": {}}  # which has so many slots
+EXECUTORS = sorted(REAL.keys() & entry_points(group="microtune.executors").names)
 SCHEDULERS = [name for name, (text, _) in COMPOSED.items() if text.partition(":")[0] in INSTALLED]
 
 
@@ -135,8 +137,10 @@ def inside(body: dict, folder: str) -> dict:
     }
 
 
+@pytest.mark.usefixtures("cluster", "by_value")
+@pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_simulated_and_real_workers_lead_to_the_same_journal_of_decisions(tmp_path, name):
+def test_simulated_and_real_workers_lead_to_the_same_journal_of_decisions(tmp_path, name, executor):
     scheduler, samples = COMPOSED[name]
     batons = tmp_path / "batons"
     batons.mkdir()
@@ -152,8 +156,8 @@ def test_simulated_and_real_workers_lead_to_the_same_journal_of_decisions(tmp_pa
 
     scribe = Scribe(make("simulated", workers=WORKERS, seconds=irregular))
     simulated = fit(None, scribe, "simulated")
-    prompter = Prompter(make("local", workers=WORKERS, prefetch=False), scribe.script, batons)
-    real = fit(batons, prompter, "local")
+    prompter = Prompter(make(executor, **REAL[executor]), scribe.script, batons)
+    real = fit(batons, prompter, "real")
     assert prompter.heard == scribe.script
     for number, (one, other) in enumerate(zip(simulated, real, strict=False)):
         assert one == other, f"event {number}"
