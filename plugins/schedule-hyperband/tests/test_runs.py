@@ -33,7 +33,7 @@ from microtune import (
     hookimpl,
     uniform,
 )
-from microtune.testing import FakeExecutor, FakeLogger
+from microtune.testing import FakeExecutor, FakeLogger, FakeSearcher
 from microtune_schedule_hyperband import HyperBand
 
 MAX_T, FACTOR = 9, 3
@@ -279,7 +279,7 @@ def test_one_round_of_brackets_trains_as_many_trials_so_far_as_the_papers_table_
 
     results = Tuner(
         train, param_space={"x": uniform(0, 1)}, metric="loss", mode="min", num_samples=143, scheduler="hyperband:max_t=81",
-        executor=FakeExecutor(workers=workers), loggers=(), storage_path=":memory:", seed=1,
+        searcher=FakeSearcher(), executor=FakeExecutor(workers=workers), loggers=(), storage_path=":memory:", seed=1,
     ).fit()  # fmt: skip
     trained = Counter(trial.metrics["training_iteration"] for trial in results)
     # 81 27 9 3 1, 34 11 3 1, 15 5 1, 8 2 and 5 trials, read along the rungs
