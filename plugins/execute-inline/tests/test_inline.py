@@ -16,6 +16,9 @@ import microtune as mt
 from microtune.testing import FakeLogger, FakeScheduler, FakeSearcher
 from microtune_execute_inline import InlineExecutor
 
+# A process inherits what its parent ignores, and a shell's & may have had the tests ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BOUND = 30  # seconds that nothing here should ever take
 
 
