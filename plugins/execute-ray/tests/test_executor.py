@@ -12,7 +12,7 @@ import pytest
 import ray
 
 import microtune as mt
-from microtune.testing.fakes import FakeLogger
+from microtune.testing.fakes import FakeLogger, FakeSearcher
 from microtune_execute_ray import RayExecutor
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -155,7 +155,9 @@ def test_what_a_trial_needs_may_be_a_function_of_its_config(fit):
 
 def test_a_trial_that_can_never_fit_fails_and_the_others_run(fit):
     executor = RayExecutor(trial_resources=lambda config: {"gpu": config["gpus"]})
-    results = fit(pid, param_space={"x": mt.uniform(0, 1), "gpus": mt.grid_search([1, 5])}, searcher="grid", executor=executor)
+    searcher = FakeSearcher(configs=[{"x": 0.5, "gpus": 1}, {"x": 0.5, "gpus": 5}])
+    space = {"x": mt.uniform(0, 1), "gpus": mt.choice([1, 5])}
+    results = fit(pid, param_space=space, num_samples=2, searcher=searcher, executor=executor)
     assert sorted(trial.state for trial in results) == ["COMPLETED", "FAILED"]
     assert "needs cpu: 1, gpu: 5, and the nodes of the Ray cluster have cpu: 4, gpu: 2" in results.errors[0].error
 
