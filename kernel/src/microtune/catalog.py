@@ -33,7 +33,7 @@ OURS = {
     "searcher": ("search", "random grid optuna hyperopt ax nevergrad bohb"),
     "scheduler": ("schedule", "asha hyperband median pbt"),
     "executor": ("execute", "local inline ray simulated"),
-    "logger": ("log", "console csv json"),
+    "logger": ("log", "console csv json tensorboard"),
 }
 # Those that come with another one.
 WITH = {
