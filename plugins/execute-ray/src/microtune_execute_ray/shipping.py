@@ -30,7 +30,8 @@ def shipped(trainable: Any) -> list[ray.ObjectRef[Any]]:
         try:
             cloudpickle.dumps(value, protocol=5, buffer_callback=lambda buffer: None)
         except Exception as error:
-            what = f"the parameter {name!r} of {trainable.__name__!r} (a {_kind(value)}) cannot be sent to a worker"
+            called = getattr(trainable, "__name__", type(bare).__name__)
+            what = f"the parameter {name!r} of {called!r} (a {_kind(value)}) cannot be sent to a worker"
             raise OptionError(f"{what}: {type(error).__name__}: {error}") from error
     return [ray.put(pickled), ray.put(parameters)]
 
