@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import microtune as mt
 from microtune import arguments
 from microtune.testing import FakeExecutor, FakeSearcher
+from microtune.testing.dists import fake_dist
 
 
 def train(config):
@@ -218,3 +220,15 @@ def test_plain_values_paths_and_classes_are_kept_and_the_rest_is_lost():
     assert not arguments.is_lost(kept["b"])
     assert arguments.told(kept["c"]) == "{'d': Instance()}"
     assert arguments.told(["console", kept["c"]["d"]]) == "['console', Instance()]"
+
+
+def test_a_trainable_of_a_plugin_is_made_from_its_text(tmp_path, monkeypatch):
+    (tmp_path / "trainables_of_test.py").write_text("def make(text): return lambda config: {'loss': len(text)}\n")
+    fake_dist(tmp_path, "trainables", "1.0", {"microtune.trainables": {"measured": "trainables_of_test:make"}})
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "trainables_of_test", raising=False)
+    assert arguments.resolve_trainable("measured:four")({}) == {"loss": 4}
+    with pytest.raises(mt.OptionError, match="the module cannot be imported: ModuleNotFoundError"):
+        arguments.resolve_trainable("mesured:four")
+    with pytest.raises(mt.PluginNotFound, match=re.escape("pip install 'microtune-execute-ray[rllib]'")):
+        arguments.resolve_trainable("rllib:DQN")

@@ -177,3 +177,19 @@ def test_a_class_is_imported_by_its_path() -> None:
 def test_importing_the_catalog_does_not_load_importlib_metadata() -> None:
     code = "import sys, microtune.catalog; assert 'importlib.metadata' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- what is no part of a run ----------------------------------------------------------------------------------------
+
+
+def test_a_tool_may_be_a_function_or_a_module(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_module(site, monkeypatch, "tools_of_test", "def figure(grid, *, log: bool = False): return grid, log\n")
+    points = {"microtune.figures": {"my-figure": "tools_of_test:figure"}, "microtune.formats": {"f": "tools_of_test"}}
+    fake_dist(site, "tools", "1.0", points)
+    assert catalog.load_plugin("format", "f") is sys.modules["tools_of_test"]
+    assert catalog.load_plugin("figure", "my-figure")(3, log=True) == (3, True)
+    assert [entry.name for entry in catalog.installed("figure")] == ["my-figure"]
+    with pytest.raises(PluginNotFound, match=r"no figure named 'my-figur' is installed \(did you mean 'my-figure'\?\)"):
+        catalog.load_plugin("figure", "my-figur")
+    with pytest.raises(OptionError, match=r"there is no role 'figures' \(did you mean 'figure'\?\); the roles are searcher"):
+        catalog.installed("figures")

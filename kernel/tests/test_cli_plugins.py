@@ -83,3 +83,76 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_the_pip_line(site: Path
     assert "no plugin named 'wid' is installed (did you mean 'wide'?); installed are wide" in capsys.readouterr().err
     assert main(["plugins", "optuna"]) == 2
     assert "the searcher 'optuna' is not installed: pip install microtune-search-optuna" in capsys.readouterr().err
+
+
+# --- what plugins bring ----------------------------------------------------------------------------------------------
+
+TOOLS = '''
+"""Greet somebody.
+
+examples:
+  microtune greet you
+"""
+
+from microtune import RunError
+
+def add_arguments(parser):
+    parser.add_argument("whom")
+
+def run(arguments):
+    if arguments.whom == "nobody":
+        raise RunError("there is nobody to greet")
+    print("hello", arguments.whom)
+    return 3
+
+def figure(grid, *, log: bool = False):
+    """A figure."""
+'''
+
+
+@pytest.fixture
+def tools(site: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (site / "tools_of_cli_test.py").write_text(TOOLS, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "tools_of_cli_test", raising=False)
+    points = {
+        "microtune.commands": {"greet": "tools_of_cli_test", "broken": "no_such_module_at_all"},
+        "microtune.figures": {"mine": "tools_of_cli_test:figure"},
+    }
+    fake_dist(site, "tools", "2.0", points, ["microtune-kernel>=0.1"])
+    return site
+
+
+def test_a_command_of_a_plugin_is_a_command(tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["greet", "you"]) == 3
+    assert capsys.readouterr().out == "hello you\n"
+    assert main(["greet", "nobody"]) == 1
+    assert capsys.readouterr().err == "microtune: error: there is nobody to greet\n"
+    with pytest.raises(SystemExit):
+        main(["greet", "--help"])
+    told = capsys.readouterr().out
+    assert "Greet somebody." in told
+    assert "microtune greet you" in told
+
+
+def test_help_lists_the_commands_of_plugins_and_imports_none(tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    *_, first, second = capsys.readouterr().out.splitlines()
+    assert (first.split(), second.split()) == (["broken", "tools", "2.0"], ["greet", "tools", "2.0"])
+    assert "tools_of_cli_test" not in sys.modules
+
+
+def test_a_command_that_cannot_be_imported_is_one_line(tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["broken"]) == 2
+    assert "the command 'broken' of tools 2.0 cannot be imported: ModuleNotFoundError" in capsys.readouterr().err
+
+
+def test_a_function_and_a_module_are_described(tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "mine"]) == 0
+    told = capsys.readouterr().out
+    assert "tools_of_cli_test.figure" in told
+    assert ["log", "bool", "False"] in [line.split() for line in told.splitlines()]
+    assert main(["plugins", "greet"]) == 0
+    assert "Its options: microtune greet --help" in capsys.readouterr().out
+    assert main(["plugins", "greet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["summary"] == "Greet somebody."

@@ -14,6 +14,7 @@ _PUBLIC = {
         "Suggestion", "Decision", "Wait",
     ),
     "attempt": ("Assignment", "Outcome", "Terms", "TrialHalted", "checkpoint_iteration"),
+    "catalog": ("installed", "load_plugin"),
     "domains": ("Choice", "Float", "Function", "Grid", "Integer", "Normal"),
     "events": ("Event",),
     "facts": ("Facts", "Limits"),
@@ -23,8 +24,10 @@ _PUBLIC = {
     "objective": ("Objective",),
     "parameters": ("put_together", "taken_apart", "with_parameters"),
     "reader": ("Reader",),
-    "results": ("ResultGrid", "TrialResult"),
+    "results": ("ResultGrid",),
     "stepping": ("TrialThread",),
+    "storage": ("open_run", "runs_in", "storage_path"),
+    "summary": ("Summary", "summarise"),
     "space": (
         "Space", "choice", "grid_search", "lograndint", "loguniform", "qlograndint", "qloguniform", "qrandint", "qrandn",
         "quniform", "randint", "randn", "sample_from", "uniform",
@@ -34,6 +37,7 @@ _PUBLIC = {
         "Trainable", "checkpoint_dir", "close_worker", "get_checkpoint", "get_context", "report", "run_trial",
     ),
     "trial": ("Result", "Trial"),
+    "trial_result": ("TrialResult",),
     "tuner": ("Tuner",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
         Assignment as Assignment, Outcome as Outcome, Terms as Terms, TrialHalted as TrialHalted,
         checkpoint_iteration as checkpoint_iteration,
     )  # fmt: skip
+    from microtune.catalog import installed as installed, load_plugin as load_plugin
     from microtune.domains import (
         Choice as Choice, Float as Float, Function as Function, Grid as Grid, Integer as Integer, Normal as Normal,
     )  # fmt: skip
@@ -79,7 +84,7 @@ if TYPE_CHECKING:
         put_together as put_together, taken_apart as taken_apart, with_parameters as with_parameters,
     )  # fmt: skip
     from microtune.reader import Reader as Reader
-    from microtune.results import ResultGrid as ResultGrid, TrialResult as TrialResult
+    from microtune.results import ResultGrid as ResultGrid
     from microtune.space import (
         Space as Space, choice as choice, grid_search as grid_search, lograndint as lograndint, loguniform as loguniform,
         qlograndint as qlograndint, qloguniform as qloguniform, qrandint as qrandint, qrandn as qrandn,
@@ -87,9 +92,12 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from microtune.stepping import TrialThread as TrialThread
     from microtune.stopping import ExperimentPlateau as ExperimentPlateau, TrialPlateau as TrialPlateau
+    from microtune.storage import open_run as open_run, runs_in as runs_in, storage_path as storage_path
+    from microtune.summary import Summary as Summary, summarise as summarise
     from microtune.trainable import (
         Trainable as Trainable, checkpoint_dir as checkpoint_dir, close_worker as close_worker,
         get_checkpoint as get_checkpoint, get_context as get_context, report as report, run_trial as run_trial,
     )  # fmt: skip
     from microtune.trial import Result as Result, Trial as Trial
+    from microtune.trial_result import TrialResult as TrialResult
     from microtune.tuner import Tuner as Tuner

@@ -24,8 +24,14 @@ GROUPS = {
     "microtune.executors": "executor",
     "microtune.loggers": "logger",
     "microtune.modifiers": "modifier",
+    # What is no part of a run: functions and modules, where the five above are classes.
+    "microtune.trainables": "trainable",  # function(text) -> a trainable: Tuner("NAME:TEXT")
+    "microtune.figures": "figure",  # function(grid, *, options) -> a plotly figure: ResultGrid.plot_NAME(options)
+    "microtune.commands": "command",  # a module with add_arguments(parser) and run(arguments): `microtune NAME`
+    "microtune.formats": "format",  # a module with write(grid, target), read(source, path) or both
 }
 ROLES = tuple(GROUPS.values())
+HOOKED = ROLES[:5]
 KERNEL = "microtune-kernel"
 
 # Our own plugins: role -> the verb in the distribution's name, and the names. microtune-search-random offers `random`.
@@ -40,6 +46,7 @@ WITH = {
     ("scheduler", "optuna"): "microtune-search-optuna",
     ("scheduler", "pb2"): "microtune-schedule-pbt[pb2]",
     ("scheduler", "pbt-replay"): "microtune-schedule-pbt",
+    ("trainable", "rllib"): "microtune-execute-ray[rllib]",
 }
 
 
@@ -99,10 +106,10 @@ def _header(distribution: Distribution) -> tuple[str, str, tuple[str, ...]]:
 
 def find(role: str, name: str) -> Entry:
     """The plugin of that name; PluginNotFound where there is none, two offer it, or it is for another kernel."""
-    installed = [entry for entry in catalog() if entry.role == role]
-    found = [entry for entry in installed if entry.name == name]
+    there = installed(role)
+    found = [entry for entry in there if entry.name == name]
     if not found:
-        raise PluginNotFound(_unknown(role, name, installed))
+        raise PluginNotFound(_unknown(role, name, there))
     return pick(found)
 
 
@@ -119,16 +126,36 @@ def pick(found: list[Entry]) -> Entry:
     return first
 
 
-def load(entry: Entry) -> type[Any]:
-    """The plugin's class. Whatever its import raises is a PluginNotFound: it hurts only who asks for it."""
+def load(entry: Entry) -> Any:
+    """The plugin: a class, where its role has hooks. Whatever its import raises is a PluginNotFound: it hurts only who asks."""
     module, _, path = entry.value.partition(":")
-    return _import(module, path, f"the {entry.role} {entry.name!r} of {entry.source}")
+    who = f"the {entry.role} {entry.name!r} of {entry.source}"
+    found = _import(module, path, who)
+    return _expect_class(found, who) if entry.role in HOOKED else found
 
 
 def import_class(dotted: str, role: str) -> type[Any]:
     """The class `package.module.Class`."""
     module, _, path = dotted.rpartition(".")
-    return _import(module, path, f"the {role} {dotted!r}")
+    who = f"the {role} {dotted!r}"
+    return _expect_class(_import(module, path, who), who)
+
+
+def installed(role: str) -> list[Entry]:
+    """The installed plugins of a role, by name. Imports none of them. OptionError where there is no such role."""
+    if role not in ROLES:
+        raise OptionError(f"there is no role {role!r}{did_you_mean(role, ROLES)}; the roles are {', '.join(ROLES)}")
+    return [entry for entry in catalog() if entry.role == role]
+
+
+def is_known(role: str, name: str) -> bool:
+    """It is installed, or one of ours, which says how to install it when it is asked for."""
+    return any(entry.name == name for entry in installed(role)) or pip_line(role, name) is not None
+
+
+def load_plugin(role: str, name: str) -> Any:
+    """The plugin of that name: a class, a function or a module, as its role has it. PluginNotFound where it will not do."""
+    return load(find(role, name))
 
 
 def kernel_misfit(entry: Entry) -> str | None:
@@ -146,13 +173,17 @@ def kernel_misfit(entry: Entry) -> str | None:
     return None
 
 
-def _import(module: str, path: str, who: str) -> type[Any]:
+def _import(module: str, path: str, who: str) -> Any:
     try:
         found: Any = import_module(module)
-        for attribute in path.split("."):
+        for attribute in path.split(".") if path else ():
             found = getattr(found, attribute)
     except (Exception, SystemExit) as error:
         raise PluginNotFound(f"{who} cannot be imported: {describe(error)}") from error
+    return found
+
+
+def _expect_class(found: Any, who: str) -> type[Any]:
     if not isinstance(found, type):
         raise OptionError(f"{who} is {found!r}, not a class: its entry point or name must lead to a plugin class")
     return found
@@ -170,10 +201,11 @@ def _unknown(role: str, name: str, installed: list[Entry]) -> str:
     message = f"no {role} named {name!r} is installed{did_you_mean(name, names)}"
     if line := pip_line(role, name):
         return f"{message}: {line}"
+    hint = "; a class is written package.module.Class" if role in HOOKED else ""
     if names:
-        return f"{message}; installed are {', '.join(names)}; a class is written package.module.Class"
+        return f"{message}; installed are {', '.join(names)}{hint}"
     if role not in OURS:
-        return f"{message}, nor is any other; a class is written package.module.Class"
+        return f"{message}, nor is any other{hint}"
     verb, ours = OURS[role]
     return f"{message}, nor is any other; ours are {', '.join(ours.split())}: pip install microtune-{verb}-NAME"
 

@@ -7,7 +7,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,15 +37,15 @@ class Option:
         return self.default is REQUIRED
 
 
-# --- what a class takes ----------------------------------------------------------------------------------------------
+# --- what a plugin takes ----------------------------------------------------------------------------------------------
 
 
-def options_of(cls: type[Any]) -> dict[str, Option]:
-    """The options of a plugin class by name, in the order in which its constructor lists them."""
-    lines = _doc_lines(inspect.getdoc(cls) or "")
+def options_of(plugin: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a plugin's class, or of one that is a function, by name, in the order in which it lists them."""
+    lines = _doc_lines(inspect.getdoc(plugin) or "")
     options = {}
-    hints = _hints(cls)
-    for parameter in _parameters(cls):
+    hints = _hints(plugin)
+    for parameter in _parameters(plugin):
         if parameter.kind is not parameter.KEYWORD_ONLY:
             continue  # a modifier's first parameter is the searcher behind it
         annotation = "" if parameter.annotation is parameter.empty else _spell(parameter.annotation, hints.get(parameter.name))
@@ -54,14 +54,14 @@ def options_of(cls: type[Any]) -> dict[str, Option]:
     return options
 
 
-def check(cls: type[Any], options: Mapping[str, Any], who: str) -> dict[str, Any]:
-    """The options as the constructor wants them; an OptionError naming `who` if one is unknown or wrong.
+def check(plugin: Callable[..., Any], options: Mapping[str, Any], who: str) -> dict[str, Any]:
+    """The options as the plugin wants them; an OptionError naming `who` if one is unknown or wrong.
 
     Converted is only what text and TOML cannot say otherwise: "None", "True", "inf", 1e3 for an int, a list for a
     tuple. An annotation that cannot be resolved, or that names a class, is not checked.
     """
-    known = options_of(cls)
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(cls)):
+    known = options_of(plugin)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(plugin)):
         for name in options:
             if name not in known:
                 listing = f"its options are {', '.join(known)}" if known else "it has no options"
@@ -70,7 +70,7 @@ def check(cls: type[Any], options: Mapping[str, Any], who: str) -> dict[str, Any
         if option.required and option.name not in options:
             kind = f" ({option.annotation})" if option.annotation else ""
             raise OptionError(f"{who} needs the option {option.name!r}{kind}: give {option.name}=VALUE")
-    hints = _hints(cls)
+    hints = _hints(plugin)
     return {
         name: _fit(value, hints.get(name, Any), f"{who}: the option {name!r}", known.get(name))
         for name, value in options.items()
@@ -85,10 +85,13 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
 
 
-def _parameters(cls: type[Any]) -> list[inspect.Parameter]:
-    if cls.__init__ is object.__init__:
-        return []
-    return list(inspect.signature(cls.__init__).parameters.values())
+def _maker(plugin: Callable[..., Any]) -> Any:
+    return plugin.__init__ if isinstance(plugin, type) else plugin  # type: ignore[misc]
+
+
+def _parameters(plugin: Callable[..., Any]) -> list[inspect.Parameter]:
+    maker = _maker(plugin)
+    return [] if maker is object.__init__ else list(inspect.signature(maker).parameters.values())
 
 
 def _spell(annotation: Any, hint: Any) -> str:
@@ -115,11 +118,11 @@ def _doc_lines(docstring: str) -> dict[str, str]:
     return lines
 
 
-def _hints(cls: type[Any]) -> dict[str, Any]:
+def _hints(plugin: Callable[..., Any]) -> dict[str, Any]:
     """The annotations as types, one by one: one that only a type checker can resolve leaves the others checked."""
-    namespace = getattr(cls.__init__, "__globals__", {})
+    namespace = getattr(_maker(plugin), "__globals__", {})
     hints = {}
-    for parameter in _parameters(cls):
+    for parameter in _parameters(plugin):
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.annotation is not parameter.empty:
             carrier = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
             with contextlib.suppress(Exception):  # evaluating somebody's annotation may raise anything

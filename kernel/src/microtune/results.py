@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from microtune import events as ev
+from microtune.catalog import load_plugin
 from microtune.events import Event
 from microtune.faults import OptionError, RunError
 from microtune.objective import Objective
 from microtune.reader import Reader
-from microtune.rows import problem
 from microtune.trial import ENDED, FAILED, PAUSED, PENDING, RUNNING, lookup
+from microtune.trial_result import TrialResult, flattened, metrics_of, take
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -23,58 +25,6 @@ class Source(Protocol):
     """A journal that can be read."""
 
     def events(self, after: int = 0) -> Iterator[Event]: ...
-
-
-class TrialResult:
-    """One trial: its config, its last metrics, how it ended.
-
-    `metrics` include `training_iteration` and `time_total_s`; `checkpoint` is the one of the step that they are from, or
-    None; `error` is the original traceback of a failed trial; `folder` is the trial's own.
-    """
-
-    def __init__(self, grid: ResultGrid, trial_id: str, number: int, config: dict[str, Any]) -> None:
-        self.id = trial_id
-        self.number = number
-        self.config = config
-        self.metrics: dict[str, Any] = {}
-        self.state = PENDING
-        self.reason: str | None = None
-        self.error: str | None = None
-        self.folder = os.path.join(grid.path, "trials", trial_id)
-        self.checkpoints: dict[int, str] = {}  # by iteration; those that were not deleted
-        self._grid = grid
-        self._reported = 0  # results, when the whole journal was read
-
-    @property
-    def checkpoint(self) -> str | None:
-        return self.checkpoints.get(self.metrics.get("training_iteration", -1))
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The metrics of every result, in order."""
-        rows = self._grid.histories({self.id}).get(self.id, [])
-        if len(rows) < self._reported:
-            raise problem(self._grid.path, f"its index has lost results of trial {self.id}")
-        return rows
-
-    def best_checkpoint(self, metric: str | None = None, mode: str | None = None) -> str | None:
-        """The checkpoint of the best step that still has one; None where the trial has none."""
-        objective = self._grid.chosen(metric, mode)
-        # Of an iteration that was reported again on a new line, the later result goes with the checkpoint.
-        steps = {row["training_iteration"]: row for row in self.history if row["training_iteration"] in self.checkpoints}
-        if not steps:
-            return None
-        best = max(steps.values(), key=objective.score)
-        return self.checkpoints[best["training_iteration"]]
-
-    def at(self, metrics: dict[str, Any]) -> TrialResult:
-        """The same trial with the metrics of another step."""
-        other = TrialResult(self._grid, self.id, self.number, self.config)
-        other.__dict__.update(self.__dict__, metrics=metrics)
-        return other
-
-    def __repr__(self) -> str:
-        return f"TrialResult(id={self.id!r}, state={self.state!r}, metrics={self.metrics}, config={self.config})"
 
 
 class ResultGrid(Sequence[TrialResult]):
@@ -190,7 +140,17 @@ class ResultGrid(Sequence[TrialResult]):
     def row(trial: TrialResult) -> dict[str, Any]:
         """A trial as a flat dict, nested names joined with slashes."""
         head = {"trial": trial.id, "number": trial.number, "state": trial.state, "reason": trial.reason}
-        return {**head, **_flat(trial.metrics, ""), **_flat(trial.config, "config/")}
+        return {**head, **flattened(trial.metrics, ""), **flattened(trial.config, "config/")}
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """What the journal holds, in its order, from behind the event whose seq is `after`."""
+        return self._source.events(after)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """`plot_NAME(**options)`: an installed figure, as a plotly Figure; `microtune plugins NAME` shows its options."""
+        if not name.startswith("plot_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return partial(load_plugin("figure", name.removeprefix("plot_").replace("_", "-")), self)
 
     def histories(self, trial_ids: set[str] | None = None) -> dict[str, list[dict[str, Any]]]:
         """The metrics of every result, by trial; of these trials only, if they are named."""
@@ -202,7 +162,7 @@ class ResultGrid(Sequence[TrialResult]):
         for event in events:
             if event.kind == ev.RESULT and not event.body.get("repeat") and event.trial is not None:
                 if trial_ids is None or event.trial in trial_ids:
-                    found.setdefault(event.trial, []).append(_metrics(event.body))
+                    found.setdefault(event.trial, []).append(metrics_of(event.body))
         return found
 
     def chosen(self, metric: str | None, mode: str | None) -> Objective:
@@ -247,7 +207,7 @@ class ResultGrid(Sequence[TrialResult]):
             elif kind == ev.CLOSED:
                 self._closed = body
             elif event.trial in trials:
-                _take(trials[event.trial], kind, body)
+                take(trials[event.trial], kind, body)
         return list(trials.values())
 
     def __repr__(self) -> str:
@@ -259,42 +219,3 @@ class ResultGrid(Sequence[TrialResult]):
 
 
 _AVERAGES = {"avg": 1 << 60, "last-5-avg": 5, "last-10-avg": 10}
-_STATE = {ev.RESUMED: PENDING, ev.LAUNCHED: RUNNING, ev.INTERRUPTED: PENDING}
-
-
-def _take(trial: TrialResult, kind: str, body: dict[str, Any]) -> None:
-    if kind == ev.RESULT:
-        if not body.get("repeat"):
-            trial.metrics = _metrics(body)
-            trial._reported += 1
-    elif kind == ev.CHECKPOINT:
-        trial.checkpoints[body["iteration"]] = body["path"]
-    elif kind == ev.DELETED:
-        trial.checkpoints = {i: path for i, path in trial.checkpoints.items() if path != body["path"]}
-    elif kind == ev.ENDED:
-        trial.state, trial.reason = body["state"], body["reason"]
-        failure = body.get("failure")
-        trial.error = (failure["traceback"] or failure["message"]) if failure else None
-    elif kind == ev.DECIDED:
-        if body["decision"] == "pause":
-            trial.state, trial.reason = PAUSED, body["reason"]
-    elif kind in _STATE:
-        trial.state, trial.reason = _STATE[kind], body.get("reason")
-        trial.config = body.get("config", trial.config)
-        if kind == ev.RESUMED and "iteration" in body:  # a new line
-            trial.checkpoints = {i: path for i, path in trial.checkpoints.items() if i <= body["iteration"]}
-
-
-def _metrics(body: dict[str, Any]) -> dict[str, Any]:
-    return {**body["metrics"], "training_iteration": body["iteration"], "time_total_s": body["time_total_s"]}
-
-
-def _flat(value: Any, name: str) -> dict[str, Any]:
-    """Nested dicts as one, names joined with slashes; lists stay."""
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, dict) and item:
-            flat.update(_flat(item, f"{name}{key}/"))
-        else:
-            flat[f"{name}{key}"] = item
-    return flat

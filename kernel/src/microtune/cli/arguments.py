@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 from microtune.cli.recipe import SEVERAL, SINGLE
-from microtune.cli.runs import find_run
 from microtune.cli.spaces import parse_space
 from microtune.faults import OptionError
 from microtune.options import format_choice, parse_assignment, parse_choice, parse_options, parse_value
+from microtune.storage import find_run
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -10,10 +10,10 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from microtune.cli.runs import open_run
 from microtune.cli.text import strict
 from microtune.faults import OptionError, RunError
 from microtune.results import ResultGrid
+from microtune.storage import open_run
 
 
 def export(arguments: argparse.Namespace) -> int:

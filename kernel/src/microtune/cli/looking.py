@@ -8,11 +8,13 @@ import os
 import sys
 from typing import Any
 
-from microtune.cli.runs import Summary, find_trial, open_run, runs_in, states, storage_path, summarise, trial_as_json
-from microtune.cli.text import moment, plain, print_facts, print_json, print_table, print_text, spell
+from microtune.cli.text import moment, plain, print_facts, print_json, print_table, print_text, spell, states
 from microtune.faults import MicrotuneError, RunError
-from microtune.results import ResultGrid, TrialResult
+from microtune.results import ResultGrid
+from microtune.storage import find_trial, open_run, runs_in, storage_path
+from microtune.summary import Summary, summarise, trial_as_json
 from microtune.trial import lookup
+from microtune.trial_result import TrialResult
 
 
 def ls(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from microtune import catalog
 from microtune.catalog import Entry
 from microtune.cli.text import print_facts, print_json, print_table
 from microtune.faults import MicrotuneError, PluginNotFound
-from microtune.options import did_you_mean, options_of
+from microtune.options import Option, did_you_mean, options_of
 
 
 def plugins(arguments: argparse.Namespace) -> int:
@@ -49,30 +49,34 @@ def _describe(installed: list[Entry], arguments: argparse.Namespace) -> int:
     """Every plugin of that name; usually one, since a name belongs to a role."""
     name = arguments.name
     if "." in name:
-        found: list[tuple[Entry | None, type[Any]]] = [(None, catalog.import_class(name, "plugin"))]
+        found: list[tuple[Entry | None, Any]] = [(None, catalog.import_class(name, "plugin"))]
     else:
         entries = [entry for entry in installed if entry.name == name]
         if not entries:
             raise PluginNotFound(_not_installed(name, installed))
         found = [(entry, catalog.load(catalog.pick([entry]))) for entry in entries]
     if arguments.json:
-        print_json([_class_as_json(entry, cls) for entry, cls in found])
+        print_json([_plugin_as_json(entry, plugin) for entry, plugin in found])
         return 0
-    for i, (entry, cls) in enumerate(found):
+    for i, (entry, plugin) in enumerate(found):
         if i:
             print()
-        _print_class(entry, cls)
+        _print_plugin(entry, plugin)
     return 0
 
 
-def _print_class(entry: Entry | None, cls: type[Any]) -> None:
+def _print_plugin(entry: Entry | None, plugin: Any) -> None:
     if entry is not None:
         print_facts({"plugin": entry.name, "role": entry.role, "distribution": entry.source})
-    print_facts({"class": f"{cls.__module__}.{cls.__qualname__}"})
-    if summary := (inspect.getdoc(cls) or "").partition("\n\n")[0]:
+    kind = "class" if isinstance(plugin, type) else "function" if callable(plugin) else "module"
+    print_facts({kind: _where(plugin)})
+    if summary := _summary(plugin):
         print(f"\n{' '.join(summary.split())}")
+    if entry is not None and entry.role == "command":
+        print(f"\nIts options: microtune {entry.name} --help")
+        return
     print()
-    options = options_of(cls)
+    options = _options(plugin)
     if not options:
         print("It has no options.")
         return
@@ -80,16 +84,31 @@ def _print_class(entry: Entry | None, cls: type[Any]) -> None:
     print_table(("option", "type", "default", ""), rows)
 
 
-def _class_as_json(entry: Entry | None, cls: type[Any]) -> dict[str, Any]:
-    about = _as_json(entry) if entry else {"name": f"{cls.__module__}.{cls.__qualname__}"}
+def _where(plugin: Any) -> str:
+    return f"{plugin.__module__}.{plugin.__qualname__}" if callable(plugin) else plugin.__name__
+
+
+def _summary(plugin: Any) -> str:
+    return (inspect.getdoc(plugin) or "").partition("\n\n")[0]
+
+
+def _options(plugin: Any) -> dict[str, Option]:
+    if callable(plugin):
+        return options_of(plugin)
+    verbs = [getattr(plugin, verb) for verb in ("read", "write") if hasattr(plugin, verb)]  # of a format
+    return {name: option for verb in verbs for name, option in options_of(verb).items()}
+
+
+def _plugin_as_json(entry: Entry | None, plugin: Any) -> dict[str, Any]:
+    about = _as_json(entry) if entry else {"name": _where(plugin)}
     options = [
         {
             "name": option.name, "type": option.annotation, "required": option.required,
             "default": None if option.required else option.default, "doc": option.doc,
         }
-        for option in options_of(cls).values()
+        for option in _options(plugin).values()
     ]  # fmt: skip
-    return {**about, "summary": (inspect.getdoc(cls) or "").partition("\n\n")[0], "options": options}
+    return {**about, "summary": _summary(plugin), "options": options}
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

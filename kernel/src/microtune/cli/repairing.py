@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from microtune.cli.runs import find_run, states
-from microtune.cli.text import print_facts, print_json
+from microtune.cli.text import print_facts, print_json, states
 from microtune.repair import beside, repair
+from microtune.storage import find_run
 
 
 def repair_run(arguments: argparse.Namespace) -> int:

@@ -7,10 +7,11 @@ from typing import Any
 
 from microtune.cli.arguments import add_tuner_arguments, given, set_options
 from microtune.cli.recipe import read_recipe
-from microtune.cli.runs import open_run, states, summarise, trial_as_json
-from microtune.cli.text import print_facts, print_json, spell
+from microtune.cli.text import print_facts, print_json, spell, states
 from microtune.faults import OptionError, RunError
 from microtune.options import check, parse_choice
+from microtune.storage import open_run
+from microtune.summary import summarise, trial_as_json
 from microtune.trial import FAILED
 from microtune.tuner import Tuner
 

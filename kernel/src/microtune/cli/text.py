@@ -92,3 +92,8 @@ def _inner(value: Any) -> str:
 
 def _one_line(value: Any) -> str:
     return plain(" ".join(("" if value is None else spell(value)).split()))
+
+
+def states(counts: dict[str, int]) -> str:
+    """`18 completed, 2 stopped`."""
+    return ", ".join(f"{count} {state.lower()}" for state, count in counts.items())
