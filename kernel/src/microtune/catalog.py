@@ -40,13 +40,16 @@ OURS = {
     "scheduler": ("schedule", "asha hyperband median pbt"),
     "executor": ("execute", "local inline ray simulated"),
     "logger": ("log", "console csv json tensorboard"),
+    "command": ("view", "report"),
 }
+FIGURES = "history curves parallel-coordinates slices importance rungs lineage pareto timeline"
 # Those that come with another one.
 WITH = {
     ("scheduler", "optuna"): "microtune-search-optuna",
     ("scheduler", "pb2"): "microtune-schedule-pbt[pb2]",
     ("scheduler", "pbt-replay"): "microtune-schedule-pbt",
     ("trainable", "rllib"): "microtune-execute-ray[rllib]",
+    **{("figure", name): "microtune-view-report" for name in FIGURES.split()},
 }
 
 
