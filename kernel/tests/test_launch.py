@@ -120,7 +120,16 @@ class PausesOnce:
         return mt.Resume(self.paused[0]) if self.paused else None
 
 
-@pytest.mark.parametrize(("trainable", "times"), [(saves, 0), (saves_nothing, 1)])
+class KnowsItsStep:
+    """As a recorded curve does: it says that it needs no checkpoint."""
+
+    needs_checkpoint = False
+
+    def __call__(self, config):
+        saves_nothing(config)
+
+
+@pytest.mark.parametrize(("trainable", "times"), [(saves, 0), (saves_nothing, 1), (KnowsItsStep(), 0)])
 def test_it_is_said_once_that_paused_trials_start_over_where_they_save_nothing(trainable, times, tuner, caplog):
     results = tuner(trainable, num_samples=3, scheduler=PausesOnce()).fit()
     assert [trial.state for trial in results] == ["COMPLETED"] * 3

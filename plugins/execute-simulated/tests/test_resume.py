@@ -96,7 +96,9 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_that_is_killed_after_any_commit_decides_the_same_at_the_same_times(name, make, halving, tmp_path):
+def test_a_run_that_is_killed_after_any_commit_decides_the_same_at_the_same_times(
+    name, make, halving, tmp_path, caplog
+):
     trainable, more, options, pauses = RUNS[name]
 
     def executor():
@@ -125,3 +127,5 @@ def test_a_run_that_is_killed_after_any_commit_decides_the_same_at_the_same_time
             image, trainable, executor=executor(), searcher=FakeSearcher(), **given(loggers=[logger])
         ))  # fmt: skip
         assert history(logger.events) == whole, image.name
+    if isinstance(trainable, Curve):  # it goes on at its step, also if the kill came before its checkpoint
+        assert "from ZERO" not in caplog.text

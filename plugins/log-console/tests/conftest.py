@@ -1,11 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyte
 import pytest
 
 from microtune import Event, Facts, Limits, Objective, Result, Space, Trial, uniform
+
+if sys.platform != "win32":
+    import fcntl
+    import pty
+    import termios
 
 
 @pytest.fixture
@@ -13,6 +26,8 @@ def facts(tmp_path: Any) -> Callable[..., Facts]:
     def make(
         trials: int | None = 20, time: float | None = None, metric: Any = "loss", mode: Any = "min", **more: Any
     ) -> Facts:
+        (tmp_path / "a run").mkdir(exist_ok=True)
+        (tmp_path / "a run" / "journal.db").touch()
         settings: dict[str, Any] = {
             "id": "r", "name": "digits", "path": str(tmp_path / "a run"), "seed": 1, "space": Space({"lr": uniform(0, 1)}),
             "objective": Objective(metric, mode), "num_samples": trials, "limits": Limits(trials=trials, time=time),
@@ -73,3 +88,87 @@ class Telling:
 @pytest.fixture
 def telling() -> type[Telling]:
     return Telling
+
+
+PATIENCE = 30.0  # seconds, for what takes a fraction of one
+
+
+class Emulator:
+    """Runs a command on a pseudo-terminal and keeps what a terminal would show; `written` is all that it was sent."""
+
+    def __init__(self, command: list[str], columns: int, lines: int = 24, **environment: str) -> None:
+        self._master, self._slave = pty.openpty()
+        self.screen = pyte.HistoryScreen(columns, lines, history=10_000)
+        self._stream = pyte.ByteStream(self.screen)
+        self.written = b""
+        self.resize(columns, lines, told=False)
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        self.process = subprocess.Popen(
+            command, stdin=self._slave, stdout=self._slave, stderr=self._slave, start_new_session=True,
+            env={**inherited, "TERM": "xterm-256color", **environment},
+        )  # fmt: skip
+        os.close(self._slave)
+
+    def resize(self, columns: int, lines: int = 24, *, told: bool = True) -> None:
+        """What stands there is wrapped anew by many terminals, and by none in the same way; pyte cuts it."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        if told:
+            self.screen.resize(lines, columns)
+            os.killpg(self.process.pid, signal.SIGWINCH)
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def everything(self) -> list[str]:
+        """With what has been scrolled away."""
+        width = self.screen.columns
+        gone = ["".join(line[x].data for x in range(width)).rstrip() for line in self.screen.history.top]
+        return gone + self.lines
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "\n".join(self.everything)
+            if not self._read():
+                assert condition(), "\n".join(self.everything)
+
+    def finish(self) -> int:
+        """Its exit status."""
+        end = time.monotonic() + PATIENCE
+        while self._read():
+            assert time.monotonic() < end, "\n".join(self.everything)
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+        os.close(self._master)
+
+    def _read(self) -> bool:
+        """False where there is nobody left to write."""
+        if not select.select([self._master], [], [], 0.2)[0]:
+            return True
+        try:
+            part = os.read(self._master, 65536)
+        except OSError:  # the last writer has closed it
+            return False
+        self.written += part
+        self._stream.feed(part)
+        return bool(part)
+
+
+@pytest.fixture
+def emulate() -> Iterator[Callable[..., Emulator]]:
+    """emulate(command, columns, lines=24, **environment)"""
+    started: list[Emulator] = []
+
+    def start(*given: Any, **more: Any) -> Emulator:
+        started.append(Emulator(*given, **more))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()

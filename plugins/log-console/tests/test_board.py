@@ -130,7 +130,23 @@ def test_a_later_session_begins_with_nothing_running_and_its_own_pace(board: Any
     assert told.board.left(5000.0) is None
     told.run.now = 5010.0
     told.end(4)
-    assert told.board.left(5010.0) == pytest.approx(50)
+    assert told.board.left(5010.0) is None  # one is no ground
+    for number in (5, 6):
+        told.start(number)
+        told.end(number)
+    assert told.board.left(5030.0) == pytest.approx(30)
+
+
+def test_there_is_no_estimate_before_as_many_have_ended_as_run(board: Any) -> None:
+    told = board(trials=20)
+    told.event("opened")
+    for number in range(12):
+        told.start(number)
+    for number in range(5):
+        told.end(number)
+    assert told.board.left(60.0) is None
+    told.end(5)
+    assert told.board.left(60.0) == pytest.approx(140)
 
 
 def test_the_time_left_is_estimated_from_the_trials_that_have_ended_and_the_time_budget(board: Any) -> None:
@@ -163,3 +179,15 @@ def test_the_checkpoint_of_a_row_is_that_of_its_last_result(board: Any) -> None:
     assert told.board.best[0].checkpoint == "c/3-1"
     told.event("deleted", 0, path="c/3-1")
     assert told.board.best[0].checkpoint is None
+
+
+def test_what_it_takes_to_begin_is_not_extrapolated(board: Any) -> None:
+    told = board(trials=20)
+    told.event("opened")
+    for number in range(4):
+        told.start(number)
+    told.run.now = 100.0
+    for number in range(4):
+        told.result(number, 0.5)
+        told.end(number)
+    assert told.board.left(108.0) == pytest.approx(32)  # 2 s a trial, not 27

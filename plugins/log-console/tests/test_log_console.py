@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import io
 import math
-import os
+import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,9 +15,15 @@ from microtune import OptionError
 from microtune_log_console import ConsoleLogger
 
 
+class FakeCommand(NamedTuple):
+    name: str
+
+
 @pytest.fixture
 def console(facts: Any, telling: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A logger of a session that has just begun, and what tells it; `lines()` is what it printed since."""
+
+    monkeypatch.setattr("microtune_log_console.plain.installed", lambda role: [])
 
     def make(
         encoding: str = "utf-8", options: dict[str, Any] | None = None, begin: bool = True, **settings: Any
@@ -68,8 +74,15 @@ def test_a_status_line_comes_every_few_seconds_of_the_runs_time(console: Any) ->
     assert told.lines() == ["trial 00002 completed at iteration 1: loss 0.3 | lr=0.02"]
     told.run.now = 60.0
     told.result(0, 0.1, 2)
+    assert told.lines() == ["[1:00] 1/20 trials: 2 running, 1 completed | best loss 0.1 (trial 00000)"]
+    told.end(0)
+    told.end(1)
+    told.lines()
+    told.start(3)
+    told.run.now = 120.0
+    told.result(3, 0.7)
     assert told.lines() == [
-        "[1:00] 1/20 trials: 2 running, 1 completed | best loss 0.1 (trial 00000) | about 19:00 left"
+        "[2:00] 3/20 trials: 1 running, 3 completed | best loss 0.1 (trial 00000) | about 11:20 left"
     ]
 
 
@@ -112,7 +125,36 @@ def test_the_summary_has_the_best_config_its_metrics_and_where_everything_is(con
         "metrics     acc = 0.75",
         "checkpoint  /runs/trials/00000/checkpoints/3-1",
         f"folder      {tmp_path / 'a run'}",
+        f"see it      microtune show '{tmp_path / 'a run'}'",
     ]
+
+
+def test_where_the_report_is_installed_it_is_named(
+    console: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("microtune_log_console.plain.installed", lambda role: [FakeCommand("report")])
+    told = console()
+    told.close(reason="done", finished=True)
+    assert told.lines()[-1] == f"see it      microtune report '{tmp_path / 'a run'}'"
+
+
+def test_a_run_that_is_in_memory_only_is_nowhere(console: Any, tmp_path: Path) -> None:
+    told = console()
+    (tmp_path / "a run" / "journal.db").unlink()
+    told.close(reason="SIGINT", finished=False)
+    assert not any(str(tmp_path) in line for line in told.lines())
+
+
+def test_the_summary_says_what_it_saved_to_stop_trials_early(console: Any) -> None:
+    told = console()
+    for number, last in enumerate((10, 4, 4, 1)):
+        told.start(number)
+        for step in range(1, last + 1):
+            told.result(number, 0.5, step)  # a second each
+        told.end(number, *(("COMPLETED", "completed") if last == 10 else ("STOPPED", "asha")))
+    told.close(reason="done", finished=True)
+    # 40 iterations had they all been run, 19 that were: 21 of 40.
+    assert "saved       about 21 s of training (52%): 3 trials ended before iteration 10" in told.lines()
 
 
 def test_an_interrupted_run_says_how_to_go_on(console: Any, tmp_path: Path) -> None:
@@ -159,7 +201,7 @@ def test_a_retry_is_told_and_counted(console: Any) -> None:
     told.start(0)
     told.event("interrupted", 0, reason="OSError: x", failure={"kind": "error", "message": "OSError: x"}, counted=True)
     assert told.lines() == ["trial 00000 failed and is tried again: OSError: x"]
-    told.close(reason="done", finished=True)
+    told.close(reason="SIGINT", finished=False)
     assert "trials      1 unfinished (1 retried)" in told.lines()
 
 
@@ -215,6 +257,28 @@ def test_on_a_resume_old_trials_count_and_are_not_told_again(console: Any) -> No
     assert lines[-1] == "failed      1 of 5; the first, trial 00003: ValueError: old"
 
 
+def test_a_resumed_run_says_what_it_took_in_all(console: Any) -> None:
+    told = console(resumed=True, elapsed=100.0)
+    told.run.now = 20.0
+    told.close(reason="done", finished=True)
+    assert told.lines()[0] == "microtune digits: finished in 20 s, 2:00 with the sessions before (done)"
+
+
+def test_trials_that_a_finished_run_leaves_paused_are_called_so(console: Any) -> None:
+    told = console()
+    told.start(0)
+    told.result(0, 0.5)
+    told.event("decided", 0, decision="pause", reason="rung 1", by="asha")
+    told.start(1)
+    for step in range(1, 5):
+        told.result(1, 0.25, step)
+    told.end(1)
+    told.close(reason="done", finished=True)
+    lines = told.lines()
+    assert "trials      1 left paused, 1 completed" in lines
+    assert "saved       about 3.0 s of training (38%): 1 trial ended before iteration 4" in lines  # 3 of 8
+
+
 def test_a_run_that_never_began_leaves_the_talking_to_its_error(console: Any) -> None:
     told = console(begin=False)
     told.lines()
@@ -265,83 +329,26 @@ def test_where_the_table_cannot_be_drawn_plain_lines_go_on(console: Any, monkeyp
     assert "microtune digits: finished in 5.0 s (done)" in told.lines()
 
 
-# --- real runs, in processes of their own ------------------------------------------------------------------------------
+def test_in_a_pipe_rich_is_never_imported_and_nothing_is_for_a_terminal(tmp_path: Path) -> None:
+    code = """
+        import sys, time
+        import microtune as mt
+        from microtune.testing import FakeExecutor, FakeSearcher
 
-RUN = """
-    import sys, tempfile, time
-    import microtune as mt
-    from microtune.testing import FakeExecutor, FakeSearcher
+        def train(config):
+            time.sleep(0.1)
+            mt.report(loss=config["lr"])
 
-    def table():
-        # Once it is there, rich has put itself in the place of sys.stdout.
-        end = time.monotonic() + 30
-        while type(sys.stdout).__name__ != "FileProxy" and time.monotonic() < end:
-            time.sleep(0.01)
-
-    def train(config):
-        for i in range(4):
-            {body}
-            mt.report(loss=config["lr"] / (i + 1))
-
-    with tempfile.TemporaryDirectory() as folder:
         mt.Tuner(
-            train, param_space={{"lr": mt.uniform(0, 1)}}, metric="loss", mode="min", num_samples=5, searcher=FakeSearcher(),
-            executor=FakeExecutor(), loggers=["console"], storage_path=folder, name="run", seed=1,
+            train, param_space={"lr": mt.uniform(0, 1)}, metric="loss", mode="min", num_samples=5, searcher=FakeSearcher(),
+            executor=FakeExecutor(), loggers=["console"], storage_path=sys.argv[1], name="run", seed=1,
         ).fit()
-    print("rich" in sys.modules)
-"""
-
-
-def script(body: str = "pass") -> list[str]:
-    return [sys.executable, "-c", textwrap.dedent(RUN).format(body=body)]
-
-
-def test_in_a_pipe_rich_is_never_imported() -> None:
-    done = subprocess.run(script(), capture_output=True, text=True, timeout=60, check=False)
+        print("rich" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "microtune run: finished" in done.stdout
+    assert done.stdout.replace("\n", "").isprintable()
+    assert re.search(f"see it      microtune (show|report) {tmp_path / 'run'}\n", done.stdout)
     assert done.stdout.splitlines()[-1] == "False"
-
-
-def in_terminal(command: list[str], columns: int = 80) -> str:
-    """What the command writes to a terminal of this width."""
-    import fcntl
-    import pty
-    import struct
-    import termios
-
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color"}
-    environment.pop("COLUMNS", None)
-    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
-        os.close(slave)
-        parts = []
-        while True:
-            try:
-                part = os.read(master, 65536)
-            except OSError:  # the last writer has closed it
-                break
-            if not part:
-                break
-            parts.append(part)
-        process.wait(timeout=60)
-    os.close(master)
-    return b"".join(parts).decode()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
-def test_on_a_terminal_a_short_run_never_imports_rich_either() -> None:
-    printed = in_terminal(script())
-    assert "microtune run: finished" in printed
-    assert printed.split()[-1] == "False"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
-@pytest.mark.parametrize("columns", [80, 200])
-def test_on_a_terminal_the_table_is_live_and_gives_the_terminal_back(columns: int) -> None:
-    printed = in_terminal(script("table()"), columns)
-    assert "running" in printed
-    assert "config" in printed
-    assert printed.split()[-1] == "True"
-    assert printed.count("\x1b[?25l") == printed.count("\x1b[?25h")  # the cursor is hidden, and shown again

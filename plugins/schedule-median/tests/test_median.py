@@ -270,7 +270,7 @@ def should_stop(me, others, step, required):
     seed=st.integers(0, 2**32),
     compare_to=st.sampled_from(["completed", "all"]),
     required=st.integers(1, 4),
-    grace_period=st.integers(0, 6),
+    grace_period=st.integers(1, 6),
     jumps=st.sampled_from([[1], [1, 1, 2, 4]]),
     losses=st.sampled_from([2, 10, 1000]),
 )
@@ -345,6 +345,7 @@ def test_several_objectives_are_refused(jury):
     "options",
     [
         {"grace_period": -1},
+        {"grace_period": 0},
         {"grace_period": math.nan},
         {"min_samples_required": 0},
         {"compare_to": "running"},

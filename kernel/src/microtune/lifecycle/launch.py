@@ -11,7 +11,8 @@ from microtune.trial import FAILED, Trial
 def launch(k: Kernel) -> None:
     launches, k.launches = k.launches, []
     for trial in launches:
-        if trial.starts > 1 and trial.iteration and trial.checkpoint is None:
+        needed = getattr(k.facts.trainable, "needs_checkpoint", True)  # a recorded curve goes on at its step without one
+        if needed and trial.starts > 1 and trial.iteration and trial.checkpoint is None:
             _say_that_it_starts_over(k, trial)
         try:
             k.tell("launch", trial=trial)

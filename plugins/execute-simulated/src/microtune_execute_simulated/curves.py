@@ -27,6 +27,8 @@ class Curve:
     It is a trainable for any executor; `simulated` steps it without a thread, and its checkpoints are mere names.
     """
 
+    needs_checkpoint = False  # the kernel asks: a trial without one is not resumed from zero
+
     def __init__(self, function: Callable[[dict[str, Any], int], Any], *, steps: int | None = None) -> None:
         self.function = function
         self.steps = steps

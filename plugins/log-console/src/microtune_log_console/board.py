@@ -6,17 +6,20 @@ import math
 from bisect import insort
 
 from microtune import Event, Facts, Result, Trial, checkpoint_iteration
+from microtune_log_console.saving import Saved, Savings
 
 COMPLETED, STOPPED, FAILED = "COMPLETED", "STOPPED", "FAILED"
+GROUND = 3  # trials that must have ended before anything is said of those to come
 
 
 class Row:
     """A trial as it was last heard of."""
 
-    __slots__ = ("checkpoint", "result", "running", "score", "trial")
+    __slots__ = ("checkpoint", "first", "result", "running", "score", "trial")
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
+        self.first: Result | None = None
         self.result: Result | None = None
         self.running = False
         self.score = -math.inf
@@ -57,8 +60,10 @@ class Board:
         self.retries = 0
         self.failure: tuple[str, str] | None = None  # the first: trial, message
         self.began: float | None = None  # this session
+        self.heard: float | None = None  # its first result: before that, workers and libraries are loaded
         self.before = 0  # trials that were over by then
         self._size = size
+        self._savings = Savings()
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 
@@ -71,6 +76,10 @@ class Board:
     def result(self, trial: Trial, result: Result) -> None:
         row = self.live[trial.id]
         row.trial, row.result, row.checkpoint = trial, result, result.checkpoint
+        if row.first is None:
+            row.first = result
+        if self.heard is None:
+            self.heard = self.run.now
 
     def end(self, trial: Trial) -> Row:
         row = self.live.pop(trial.id)
@@ -82,7 +91,8 @@ class Board:
                 self.failure = trial.id, trial.reason or "no reason given"
         elif trial.reason == "infeasible" and not trial.attempt:
             self.infeasible += 1
-        if row.result is not None:
+        if row.first is not None and row.result is not None:
+            self._savings.over(row.first, row.result, early=trial.state == STOPPED)
             row.score = self.run.objective.score(row.result)
             if row.score > -math.inf and (len(self.best) < self._size or row.rank() < self.best[-1].rank()):
                 insort(self.best, row, key=Row.rank)
@@ -93,7 +103,7 @@ class Board:
         """What no tell says. It may be of an earlier session, and about a trial that is over since."""
         kind, body = event.kind, event.body
         if kind in ("opened", "changed"):
-            self.began = self.run.now
+            self.began, self.heard = self.run.now, None
             self.before = self.over
             for each in self.live.values():
                 each.running = False
@@ -154,12 +164,22 @@ class Board:
             parts.append((self.run.elapsed + self.elapsed(now)) / self.run.limits.time)
         return min(1.0, max(parts)) if parts else None
 
+    def saved(self, finished: bool) -> Saved | None:
+        """By ending trials early. Once the run is finished, those that still wait for the scheduler wait for ever."""
+        rows = self.live.values() if finished else ()
+        waiting = [(row.first, row.result) for row in rows if row.first is not None and row.result is not None]
+        return self._savings.total(waiting)
+
     def left(self, now: float) -> float | None:
-        """An estimate of the seconds that are left, from how many trials have ended so far; None where there is no ground."""
+        """An estimate of the seconds that are left, from how many trials have ended so far; None where there is no ground.
+
+        The first trials to end are the short ones, so there is none before as many have ended as run now.
+        """
         estimates, elapsed = [], self.elapsed(now)
         done = self.over - self.before
-        if self.run.limits.trials and done > 0:
-            estimates.append(elapsed / done * max(0, self.run.limits.trials - self.over))
+        if self.run.limits.trials and done >= max(GROUND, len(self.running())):
+            pace = (now - self.heard if self.heard is not None else elapsed) / done
+            estimates.append(pace * max(0, self.run.limits.trials - self.over))
         if self.run.limits.time:
             estimates.append(max(0.0, self.run.limits.time - self.run.elapsed - elapsed))
         return min(estimates) if estimates else None

@@ -13,7 +13,7 @@ from microtune import Event, Facts, OptionError, Result, Trial, hookimpl
 from microtune_log_console import plain
 from microtune_log_console.board import Board
 from microtune_log_console.screen import Screen, in_notebook
-from microtune_log_console.wording import first_line
+from microtune_log_console.wording import first_line, wrapped
 
 LOUD = 3  # failures that are told one by one; the others are counted
 ENDS = 5  # lines on single trials for one on the whole run: trials that end faster are not told one by one
@@ -87,7 +87,7 @@ class ConsoleLogger:
             self._say(line)
         notebook = in_notebook()
         if self._style == "live" or (self._style == "auto" and (notebook or _is_terminal(self._out))):
-            self._screen = Screen(self._view, notebook)
+            self._screen = Screen(self._view, self._out, notebook)
             self._screen.open()
 
     @hookimpl
@@ -115,8 +115,10 @@ class ConsoleLogger:
 
     @hookimpl
     def teardown(self, run: Facts) -> None:
-        for line in (*self._screen.close(), "") if self._screen is not None else ():
-            self._say(line)
+        if self._screen is not None:
+            for line in self._screen.close():
+                self._say(line)
+            self._write("")
         if self._board.began is not None:  # else an error says why
             self._sum_up(run)
         if self._screen is not None and self._screen.error is not None:
@@ -129,7 +131,8 @@ class ConsoleLogger:
         for line in plain.troubles(self._board, self._faults):
             self._say(line)
         if self._closed is None or not self._closed["finished"]:
-            self._say(plain.resume(self._board))
+            for line in plain.resume(self._board):
+                self._say(line)
 
     # --- saying --------------------------------------------------------------------------------------------------------
 
@@ -154,7 +157,11 @@ class ConsoleLogger:
     def _say(self, line: str) -> None:
         if self._screen is not None and not self._screen.closed:
             self._screen.say(line)
-            return
+        else:
+            for each in wrapped(line, shutil.get_terminal_size().columns) if _is_terminal(self._out) else [line]:
+                self._write(each)
+
+    def _write(self, line: str) -> None:
         encoding = getattr(self._out, "encoding", None) or "utf-8"
         print(line.encode(encoding, "replace").decode(encoding), file=self._out, flush=True)
 

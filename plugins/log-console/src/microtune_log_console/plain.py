@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from microtune import Facts, Result
+from microtune import Facts, Result, installed
 from microtune_log_console.board import Board, Row
 from microtune_log_console.wording import clean, cut, duration, exact, first_line, listing, number, one_line, pairs
 
@@ -59,21 +60,31 @@ def ended(run: Facts, row: Row, metrics: tuple[str, ...], parameters: tuple[str,
 
 def summary(board: Board, now: float, closed: dict[str, Any] | None) -> Iterator[str]:
     """What is to be known once the run is over."""
-    run = board.run
+    run, finished = board.run, closed is not None and closed["finished"]
     took, reason = duration(board.elapsed(now)), clean((closed or {}).get("reason", "it was cut off"))
-    if closed is not None and closed["finished"]:
+    if run.elapsed:
+        took += f", {duration(run.elapsed + board.elapsed(now))} with the sessions before"
+    if finished:
         yield f"microtune {clean(run.name)}: finished in {took} ({reason})"
     else:
         yield f"microtune {clean(run.name)}: ended unfinished after {took} ({reason})"
     counts = board.counts()
-    left = {"unfinished": counts.pop("running") + counts.pop("waiting")}
+    left = {"left paused" if finished else "unfinished": counts.pop("running") + counts.pop("waiting")}
     yield f"trials      {listing(left | counts)}" + (f" ({board.retries} retried)" if board.retries else "")
+    saved = board.saved(finished)
+    if saved is not None:
+        trials = f"{saved.trials} trial{'s' * (saved.trials != 1)}"
+        took, part = duration(saved.time), f"{saved.part:.0%}"
+        yield f"saved       about {took} of training ({part}): {trials} ended before iteration {saved.longest}"
     best = board.ranking(1)
     if best:
         yield from _best(run, best[0])
     elif board.over:
         yield f"best        none: no trial has a finite {clean(run.objective.metrics[0])}"
-    yield f"folder      {clean(run.path)}"
+    if _on_disk(run):
+        yield f"folder      {clean(run.path)}"
+        command = "report" if any(entry.name == "report" for entry in installed("command")) else "show"
+        yield f"see it      microtune {command} {shlex.quote(clean(run.path))}"
 
 
 def troubles(board: Board, faults: list[str]) -> Iterator[str]:
@@ -86,8 +97,14 @@ def troubles(board: Board, faults: list[str]) -> Iterator[str]:
         yield f"faults      {len(faults)}; the first: {first_line(faults[0])}"
 
 
-def resume(board: Board) -> str:
-    return f"go on with  microtune resume {shlex.quote(clean(board.run.path))}"
+def resume(board: Board) -> Iterator[str]:
+    if _on_disk(board.run):
+        yield f"go on with  microtune resume {shlex.quote(clean(board.run.path))}"
+
+
+def _on_disk(run: Facts) -> bool:
+    """A run in memory has a path too, where nothing is."""
+    return os.path.exists(os.path.join(run.path, "journal.db"))
 
 
 def _best(run: Facts, row: Row) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where the live table is shown: a thread draws it twice a second, so that an event costs the run nothing."""
+"""Where the live table is shown: a thread draws it a few times a second, so that an event costs the run nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
+
+from microtune_log_console.captured import captured
+from microtune_log_console.terminal import Terminal
 
 PATIENCE = 0.3  # seconds: a run that is over by then needs no table, and rich is never loaded
-EVERY = 0.4  # seconds between two drawings, of 12 ms each
+EVERY = 0.125  # seconds between two drawings, of 2 ms each
 
 
 class Screen:
     """Lines above, the table below. Nothing is printed by the caller's thread while it is open."""
 
-    def __init__(self, make_view: Callable[[], Any], notebook: bool = False) -> None:
+    def __init__(self, make_view: Callable[[], Any], out: TextIO, notebook: bool = False) -> None:
         self._make_view = make_view
+        self._out = out
         self._above: deque[str] = deque()
         self._closing = threading.Event()
         self.error: BaseException | None = None
@@ -57,34 +61,52 @@ class Screen:
     def _guarded(self) -> None:
         try:
             if not self._closing.wait(PATIENCE):
-                self._draw()
+                if self._cell is None:
+                    self._on_terminal()
+                else:
+                    self._in_notebook(self._cell)
         except BaseException as error:
             self.error = error
 
-    def _draw(self) -> None:
+    def _on_terminal(self) -> None:
         from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
 
-        view = self._make_view()
-        cell = self._cell
-        if cell is not None:
-            console = Console(force_jupyter=True)
-            self._repeat(print, lambda: cell.update(view.draw(console.options)))
-            return
-        console = Console()
-        # Live would start a thread of its own; this one is enough.
-        with Live(console=console, auto_refresh=False, get_renderable=lambda: view.draw(console.options)) as live:
-            self._repeat(lambda line: console.print(Text(line)), live.refresh)
+        view, terminal = self._make_view(), Terminal(self._out)
+        console = Console(file=self._out, force_terminal=True)
 
-    def _repeat(self, say: Callable[[str], None], draw: Callable[[], None]) -> None:
-        closing = False
-        while not closing:
-            while self._above:
-                say(self._above.popleft())
-            draw()
-            closing = self._closing.wait(EVERY)
-        draw()
+        def frame(last: bool = False) -> list[str]:
+            width, height = terminal.size
+            options = console.options.update(width=width, height=height)
+            with console.capture() as drawn:
+                console.print(view.draw(options, last=last), width=width, soft_wrap=False)
+            return [line.rstrip(" ") for line in drawn.get().split("\n")[:-1]]
+
+        with captured(self.say):
+            try:
+                while not self._closing.is_set():
+                    terminal.paint(self._take(), frame())
+                    self._closing.wait(EVERY)
+                last = frame(last=True)
+            except BaseException:
+                terminal.abandon()
+                raise
+        terminal.leave(self._take(), last)
+
+    def _in_notebook(self, cell: Any) -> None:
+        from rich.console import Console
+
+        view, console = self._make_view(), Console(force_jupyter=True)
+        while True:
+            for line in self._take():
+                print(line)
+            closing = self._closing.is_set()
+            cell.update(view.draw(console.options, last=closing))
+            if closing:
+                return
+            self._closing.wait(EVERY)
+
+    def _take(self) -> list[str]:
+        return [self._above.popleft() for _ in range(len(self._above))]
 
 
 def _notebook_cell() -> Any:

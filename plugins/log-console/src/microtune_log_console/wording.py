@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,16 @@ def clean(text: str) -> str:
 
 def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """Broken between words, as the second column of the summary. What holds a longer word, a path, is left whole."""
+    indent = " " * min(12, width // 3)
+    if len(line) <= width or max(map(len, line.split())) > width - len(indent):
+        return [line]
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
 
 
 def number(value: Any, digits: int = 4) -> str:

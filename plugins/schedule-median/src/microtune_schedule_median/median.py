@@ -43,8 +43,8 @@ class Median:
         interval: float = 1,
         time_attr: str = "training_iteration",
     ) -> None:
-        if not grace_period >= 0:
-            raise OptionError(f"median: grace_period={grace_period} and must be 0 or more")
+        if not grace_period > 0:
+            raise OptionError(f"median: grace_period={grace_period} and must be above 0: a trial begins there")
         if min_samples_required < 1:
             raise OptionError(
                 f"median: min_samples_required={min_samples_required} and must be at least 1: there is no median of nothing"
