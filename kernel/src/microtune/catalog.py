@@ -39,7 +39,7 @@ OURS = {
     "searcher": ("search", "random grid optuna hyperopt ax nevergrad bohb"),
     "scheduler": ("schedule", "asha hyperband median pbt"),
     "executor": ("execute", "local inline ray simulated"),
-    "logger": ("log", "console csv json tensorboard"),
+    "logger": ("log", "console csv json tensorboard mlflow wandb"),
     "command": ("view", "report"),
 }
 FIGURES = "history curves parallel-coordinates slices importance rungs lineage pareto timeline"
