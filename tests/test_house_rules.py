@@ -42,6 +42,7 @@ TOOLS = {"microtune.trainables", "microtune.figures", "microtune.commands", "mic
 OPTIONAL = {
     "cli/exporting.py": {"pandas"},
     "cli/recipe.py": {"tomli"},
+    "remote.py": {"fsspec"},
     "results.py": {"pandas"},
     "testing/searcher.py": {"numpy"},
 }

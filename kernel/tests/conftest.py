@@ -154,5 +154,17 @@ class Side:
 
 
 @pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A URL in this process's memory; what goes elsewhere then, journals above all, goes to the test's folder."""
+    import fsspec
+
+    monkeypatch.setenv("MICROTUNE_STORAGE", str(tmp_path))
+    yield "memory://bucket/tune"
+    memory = fsspec.filesystem("memory")
+    if memory.exists("/bucket"):
+        memory.rm("/bucket", recursive=True)
+
+
+@pytest.fixture
 def side(tmp_path):
     return Side(tmp_path)

@@ -232,3 +232,36 @@ def test_a_trainable_of_a_plugin_is_made_from_its_text(tmp_path, monkeypatch):
         arguments.resolve_trainable("mesured:four")
     with pytest.raises(mt.PluginNotFound, match=re.escape("pip install 'microtune-execute-ray[rllib]'")):
         arguments.resolve_trainable("rllib:DQN")
+
+
+# --- a URL as the storage --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIA:geheim@bucket/tune", "s3://AKIA:ge/heim@bucket", "sftp://me:geheim@host/tune", "s3://bucket/tune?key=geheim",
+        "simplecache::s3://bucket/geheim", "s3://bucket/*/geheim", "gs://bucket/geheim#1",
+    ],
+)  # fmt: skip
+def test_a_url_that_holds_secrets_or_patterns_is_refused_without_a_word_of_it(tuner, url):
+    with pytest.raises(mt.OptionError, match=r"storage_path='.*://\.\.\.'") as caught:
+        tuner(storage_path=url)
+    assert "heim" not in str(caught.value)
+
+
+def test_a_name_that_fsspec_takes_for_a_pattern_is_refused_with_a_url(tuner):
+    with pytest.raises(mt.OptionError, match=r"name='run\*', with a URL as the storage_path, must do without"):
+        tuner(storage_path="s3://bucket", name="run*")
+    assert tuner(name="run*").path.endswith("/run*")
+
+
+def test_a_url_that_was_put_into_a_path_is_refused(tuner):
+    with pytest.raises(mt.OptionError, match="of which Path keeps one slash only: give it as a string"):
+        tuner(storage_path=Path("s3://bucket/tune"))
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/tune", "abfs://container@account.dfs.core.windows.net/tune", "sftp://me@host/x/"])
+def test_a_url_gets_the_name_of_the_run(url):
+    assert arguments.remote_of(url, "run") == f"{url.rstrip('/')}/run"
+    assert arguments.remote_of("/folder", "run") is arguments.remote_of(None, "run") is None

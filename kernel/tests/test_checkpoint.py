@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import microtune as mt
-from microtune.testing import FakeExecutor, FakeScheduler, FakeSearcher, ScriptedExecutor
+from microtune.testing import FakeExecutor, FakeScheduler
 
 
 def curve(*losses):
@@ -35,6 +35,18 @@ def folder_of(tmp_path, trial_id, name):
     path = Path(tmp_path, "run", "trials", trial_id, "checkpoints", name)
     path.mkdir(parents=True)
     return str(path)
+
+
+class Sweeper(FakeScheduler):
+    """Wants these deleted."""
+
+    def __init__(self, *paths):
+        super().__init__()
+        self.paths = paths
+
+    @mt.hookimpl
+    def checkpoint(self, checkpoint):
+        return list(self.paths)
 
 
 # --- the kernel's own policy -----------------------------------------------------------------------------------------
@@ -179,93 +191,36 @@ def test_a_checkpoint_is_deleted_only_after_that_is_on_disk(tuner, opened, journ
     assert [os.path.basename(event.body["path"]) for event in journalled("deleted")] == ["1-1", "2-1"]
 
 
-def test_what_is_no_local_folder_is_handed_to_the_executor(scripted):
-    run, executor = scripted(checkpoints={"keep": 1})
+def test_what_is_on_the_url_of_the_run_is_handed_to_the_executor(scripted, store):
+    run, executor = scripted(checkpoints={"keep": 1}, storage_path=store)
     for iteration in (1, 2):
-        executor.reports("00000", iteration, loss=1.0, checkpoint=f"s3://bucket/{iteration}")
+        executor.reports("00000", iteration, loss=1.0, checkpoint=f"{store}/run/trials/00000/checkpoints/{iteration}-1")
         run.step()
-    assert executor.steered[-1] == ("00000", mt.Discard("s3://bucket/1"))
+    assert executor.steered[-1] == ("00000", mt.Discard(f"{store}/run/trials/00000/checkpoints/1-1"))
 
 
-# --- on a resume -----------------------------------------------------------------------------------------------------
-
-
-def test_folders_that_the_journal_does_not_know_are_removed_by_a_resume(tuner, restored, opened, tmp_path):
-    run = opened(tuner(curve(3, 2, 1)))
-    while run.counts["COMPLETED"] == 0:
-        run.step()
-    run.close()
-    stray, draft = folder_of(tmp_path, "00000", "9-1"), folder_of(tmp_path, "00000", ".draft-1-4-0")
-    results = restored(curve(3, 2, 1)).fit()
-    assert not os.path.exists(stray)
-    assert not os.path.exists(draft)
-    assert kept(results[0]) == [1, 2, 3]
-
-
-@pytest.mark.parametrize(("gone", "start"), [(["3-1"], 2), (["3-1", "2-1"], 1), (["3-1", "2-1", "1-1"], 0)])
-def test_a_committed_checkpoint_that_is_missing_falls_back_to_the_one_before(
-    gone, start, scripted, restored, opened, killed, tmp_path, journalled, caplog
-):
-    run, executor = scripted()
-    for iteration in (1, 2, 3):
-        path = folder_of(tmp_path, "00000", f"{iteration}-1")
-        executor.reports("00000", iteration, loss=1.0, checkpoint=path)
-        run.step()
-    image = killed(run)
-    checkpoints = image / "trials" / "00000" / "checkpoints"
-    for name in gone:
-        (checkpoints / name).rmdir()
-    again, searcher = ScriptedExecutor(), FakeSearcher()
-    run = opened(restored(folder=image, executor=again, searcher=searcher))
+@pytest.mark.parametrize(
+    "sneaky", ["s3://bucket/1-1", "memory://bucket/tune/run2/trials/1-1", "memory://bucket/tune/run/trials/../../x/1-1"]
+)
+def test_a_url_outside_of_the_runs_own_is_never_deleted(sneaky, scripted, journalled, store):
+    run, executor = scripted(scheduler=Sweeper(sneaky), storage_path=store)
+    executor.reports("00000", 1, loss=1.0, checkpoint=f"{store}/run/trials/00000/checkpoints/1-1")
     run.step()
-    assert again.launched[0].checkpoint == (str(checkpoints / f"{start}-1") if start else None)
-    assert "its checkpoint" in caplog.text
-    assert "is gone; it goes on from" in caplog.text
-    for iteration in range(start + 1, 5):
-        again.reports("00000", iteration, loss=1.0)
-        run.step()
-    assert [told[2] for told in searcher.told if told[0] == "result"] == [1, 2, 3, 4]  # what was heard is not heard again
+    assert journalled("deleted") == []
 
 
-def test_a_run_that_was_moved_finds_its_checkpoints(scripted, restored, opened, killed, tmp_path):
-    run, executor = scripted()
+def test_a_run_in_a_folder_deletes_nothing_on_a_url(scripted, journalled, tmp_path):
+    run, executor = scripted(scheduler=Sweeper("memory://bucket/tune/run/trials/00000/checkpoints/1-1"))
     executor.reports("00000", 1, loss=1.0, checkpoint=folder_of(tmp_path, "00000", "1-1"))
     run.step()
-    image = killed(run)
-    run.close()
-    os.rename(run.facts.path, tmp_path / "elsewhere")
-    again = ScriptedExecutor()
-    run = opened(restored(folder=image, executor=again))
-    run.step()
-    here = str(image / "trials" / "00000" / "checkpoints" / "1-1")
-    assert again.launched[0].checkpoint == here
-    assert os.path.isdir(here)
-    assert mt.ResultGrid(image)[0].checkpoint == here
-
-
-def test_a_checkpoint_of_a_trial_that_was_stopped_survives_a_resume(scripted, restored, killed, opened, tmp_path):
-    run, executor = scripted(scheduler=FakeScheduler(decide=lambda trial, result: mt.Stop("enough")), num_samples=2)
-    executor.reports("00000", 1, loss=1.0)
-    run.step()
-    executor.exits("00000", checkpoint=folder_of(tmp_path, "00000", "1-1"), iteration=1)
-    executor.reports("00001", 1, loss=1.0)
-    run.step()
-    image = killed(run)
-    opened(restored(folder=image, scheduler=FakeScheduler())).step()
-    assert os.path.isdir(mt.ResultGrid(image)[0].checkpoint)
+    assert journalled("deleted") == []
 
 
 def test_a_folder_outside_the_run_is_never_deleted(scripted, journalled, tmp_path):
     outside = tmp_path / "mine"
     outside.mkdir()
     sneaky = str(tmp_path / "run" / "trials" / ".." / ".." / "mine")
-
-    class Sweeper(FakeScheduler):
-        @mt.hookimpl
-        def checkpoint(self, checkpoint):
-            return [str(outside), sneaky]
-
-    run, executor = scripted(scheduler=Sweeper())
+    run, executor = scripted(scheduler=Sweeper(str(outside), sneaky))
     executor.reports("00000", 1, loss=1.0, checkpoint=folder_of(tmp_path, "00000", "1-1"))
     run.step()
     assert outside.is_dir()

@@ -97,8 +97,8 @@ def test_it_remembers_what_it_was_told():
 def test_it_is_told_to_discard_checkpoints_that_are_no_local_folders():
     executor = FakeExecutor()
     trial = mt.Trial("00000", 0, {})
-    executor.steer(run=None, trial=trial, decision=mt.Discard("s3://bucket/1-1"))
-    assert executor.discarded == ["s3://bucket/1-1"]
+    executor.steer(run=None, trial=trial, decision=mt.Discard("memory://bucket/1-1"))
+    assert executor.discarded == ["memory://bucket/1-1"]
 
 
 def test_its_threads_end_with_the_run():

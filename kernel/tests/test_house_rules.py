@@ -19,7 +19,12 @@ FILES = sorted(path.relative_to(SRC).as_posix() for path in SRC.rglob("*.py"))
 
 HEAVY = {"importlib.metadata", "sqlite3", "multiprocessing", "asyncio", "numpy", "pluggy", "json", "random", "inspect"}
 # Beside the standard library and pluggy: what a part of the kernel needs that is there only if it is installed.
-OPTIONAL = {"results.py": {"pandas"}, "cli/recipe.py": {"tomli", "tomllib"}, "testing/searcher.py": {"numpy"}}
+OPTIONAL = {
+    "cli/recipe.py": {"tomli", "tomllib"},
+    "remote.py": {"fsspec"},
+    "results.py": {"pandas"},
+    "testing/searcher.py": {"numpy"},
+}
 
 
 def imports(file, *, whole=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from pathlib import Path
@@ -164,6 +165,40 @@ def test_resources_may_be_those_of_one_trial(scripted):
     searcher = Answers(mt.Start({"x": 0.5}, resources={"cpu": 2}))
     _, executor = scripted(searcher=searcher)
     assert executor.launched[0].resources == {"cpu": 2}
+
+
+def test_resources_may_be_a_function_of_the_config_whose_answer_is_journalled(tuner):
+    asked = []
+
+    def needed(config):
+        asked.append(config["x"])
+        return {"cpu": 1 + round(config["x"])}
+
+    own = mt.Start({"x": 0.9}, resources={"cpu": 7})
+    searcher = Answers(mt.Start({"x": 0.1}), mt.Start({"x": 0.9}), own, mt.Done("enough"))
+    executor = FakeExecutor(capacity={"cpu": 8})
+    results = tuner(searcher=searcher, executor=executor, resources=needed, num_samples=3).fit()
+    assert asked == [0.1, 0.9]
+    with contextlib.closing(mt.Reader(results.path)) as reader:
+        created = [event.body["resources"] for event in reader.events(kinds=("created",))]
+    assert created == [{"cpu": 1}, {"cpu": 2}, {"cpu": 7}]
+
+
+def test_resources_follow_the_config_that_a_resume_brings(scripted):
+    later = Later()
+    run, executor = scripted(scheduler=pauses_at(1, later), resources=lambda config: {"cpu": 1 + round(config["x"])})
+    executor.reports("00000", 1, loss=1.0)
+    later.answer = mt.Resume("00000", config={"x": 0.9})
+    run.step()
+    executor.exits("00000")
+    run.step()
+    assert [launched.resources for launched in executor.launched] == [{"cpu": 1}, {"cpu": 2}]
+
+
+@pytest.mark.parametrize("needed", [lambda config: 1 / 0, lambda config: "much", lambda config: {"cpu": "two"}])
+def test_a_function_of_the_config_that_says_no_resources_ends_the_run_with_its_config(tuner, needed):
+    with pytest.raises(mt.RunError, match=r"resources=, a function of the config, is of no use for \{'x': 0\.5\}: "):
+        tuner(searcher=Answers(mt.Start({"x": 0.5})), resources=needed).fit()
 
 
 # --- configs that break a constraint ---------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ _PUBLIC = {
     "objective": ("Objective",),
     "parameters": ("put_together", "taken_apart", "with_parameters"),
     "reader": ("Reader",),
+    "remote": ("as_directory",),
+    "remover": ("Remover",),
     "results": ("ResultGrid",),
     "stepping": ("TrialThread",),
     "storage": ("open_run", "runs_in", "storage_path"),
@@ -84,6 +86,8 @@ if TYPE_CHECKING:
         put_together as put_together, taken_apart as taken_apart, with_parameters as with_parameters,
     )  # fmt: skip
     from microtune.reader import Reader as Reader
+    from microtune.remote import as_directory as as_directory
+    from microtune.remover import Remover as Remover
     from microtune.results import ResultGrid as ResultGrid
     from microtune.space import (
         Space as Space, choice as choice, grid_search as grid_search, lograndint as lograndint, loguniform as loguniform,

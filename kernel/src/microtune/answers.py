@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 class Start:
     """Create a trial with this config. Parameters of the space that it leaves out are sampled by the kernel.
 
-    `token` is an opaque JSON value that comes back as `trial.token`; `checkpoint` is a folder to start from;
+    `token` is an opaque JSON value that comes back as `trial.token`; `checkpoint` is a folder or URL to start from;
     `resources` replaces the run's resources for this trial.
     """
 
@@ -91,7 +91,10 @@ Decision = Continue | Pause | Stop | StopRun
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Delete a checkpoint that the kernel cannot delete itself: one whose url is not a local folder."""
+    """Delete a checkpoint that the kernel cannot delete itself: one whose url is not a local folder.
+
+    `microtune.Remover` does it in a thread of its own, so that `steer` returns at once.
+    """
 
     url: str
 
@@ -110,7 +113,8 @@ class Failure(NamedTuple):
 class Reported(NamedTuple):
     """The trial reported metrics at `iteration`, counted by the worker on from the checkpoint that it restored.
 
-    `metrics` holds plain JSON values, NaN and infinities included. `checkpoint` is a committed folder, or None.
+    `metrics` holds plain JSON values, NaN and infinities included. `checkpoint` is a committed folder or
+    URL, or None.
     """
 
     trial_id: str

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import inspect
 import os
-import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from microtune.answers import Failure
+from microtune.drafts import CheckpointDir, Drafts
 from microtune.faults import MicrotuneError
 from microtune.metrics import as_metrics, plain_metrics
 
@@ -37,11 +36,12 @@ class Terms(NamedTuple):
     metrics: tuple[str, ...] = ()  # the objective's, which must be numbers wherever they are reported
     every: int = 0  # a Trainable class saves a checkpoint at every so many iterations
     at_end: bool = False  # and when it ends
+    remote: str | None = None  # the URL that checkpoints go to
 
     @classmethod
     def of(cls, run: Facts) -> Terms:
         keep = run.checkpoints
-        return cls(run.seed, run.objective.metrics, keep.get("every") or 0, keep.get("at_end", False))
+        return cls(run.seed, run.objective.metrics, keep.get("every") or 0, keep.get("at_end", False), run.remote)
 
 
 class Assignment(NamedTuple):
@@ -77,20 +77,9 @@ Exchange = Callable[[dict[str, Any], int, "str | None"], str]
 
 
 def checkpoint_iteration(path: str | None) -> int:
-    """The iteration in a checkpoint folder's name, `<iteration>-<attempt>`; 0 for a folder of somebody else's."""
+    """The iteration in a checkpoint's name, `<iteration>-<attempt>`; 0 for a folder of somebody else's."""
     head = os.path.basename(path).partition("-")[0] if path else ""
     return int(head) if head.isdigit() else 0
-
-
-class CheckpointDir(type(Path())):  # type: ignore[misc]
-    """A folder that becomes a checkpoint when it is reported. On an exception inside its `with` it is removed."""
-
-    def __enter__(self) -> CheckpointDir:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self, ignore_errors=True)
 
 
 class Attempt:
@@ -106,7 +95,7 @@ class Attempt:
         self.closed = False
         self.strangers = frozenset(threading.enumerate())  # threads that this trial has not started
         self._lock = threading.Lock()  # a trainable may report from threads of its own
-        self._drafts: list[Path] = []
+        self.drafts = Drafts(assignment, terms.remote)
 
     def report(self, metrics: dict[str, Any], checkpoint: str | os.PathLike[str] | None = None) -> None:
         with self._lock:
@@ -118,7 +107,7 @@ class Attempt:
             if self.decision is not CONTINUE:  # somebody swallowed TrialHalted
                 raise TrialHalted(self.decision)
             clean = plain_metrics(metrics, self.terms.metrics)
-            path = None if checkpoint is None else self.commit(checkpoint, self.iteration + 1)
+            path = None if checkpoint is None else self.drafts.commit(checkpoint, self.iteration + 1)
             self.iteration += 1
             decision = self.exchange(clean, self.iteration, path)
             if decision != CONTINUE:
@@ -143,37 +132,12 @@ class Attempt:
             generator.close()  # its `finally` blocks run now, in this thread, not whenever it is collected
 
     def checkpoint_dir(self) -> CheckpointDir:
-        root = Path(self.assignment.folder, "checkpoints")
-        root.mkdir(parents=True, exist_ok=True)
-        draft = CheckpointDir(root / f".draft-{self.assignment.attempt}-{self.iteration + 1}-{len(self._drafts)}")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
-        self._drafts.append(Path(draft))
-        return draft
-
-    def commit(self, source: str | os.PathLike[str], iteration: int) -> str:
-        """Make the folder the checkpoint of this iteration, visible at once and whole, and return its path."""
-        folder = Path(source)
-        if not folder.is_dir():
-            what = "is not a folder" if folder.exists() else "is not there; one from checkpoint_dir() can be reported once"
-            raise FileNotFoundError(f"the checkpoint {str(folder)!r} {what}: write into checkpoint_dir() or a folder of yours")
-        root = Path(self.assignment.folder, "checkpoints")
-        target = root / f"{iteration}-{self.assignment.attempt}"
-        if folder not in self._drafts:  # the user's own folder, which stays the user's
-            draft = self.checkpoint_dir()
-            shutil.copytree(folder, draft, dirs_exist_ok=True)
-            folder = Path(draft)
-        if target.exists():  # left by a driver that died before it heard of it
-            shutil.rmtree(target)
-        os.rename(folder, target)
-        self._drafts.remove(folder)
-        return str(target)
+        return self.drafts.new(self.iteration + 1)
 
     def close(self) -> None:
         with self._lock:  # a thread that the trainable left may be waiting for an answer
             self.closed = True
-        for draft in self._drafts:
-            shutil.rmtree(draft, ignore_errors=True)
+        self.drafts.clear()
 
 
 # By thread: the inline executors of two tuners may run side by side in one process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,11 +46,13 @@ class Facts:
     trainable: Any  # a function of config, or a Trainable class
     checkpoints: dict[str, Any] = field(default_factory=dict)  # keep, metric, mode, every, at_end
     max_concurrent_trials: int | None = None
+    resources_of: Callable[[dict[str, Any]], Any] | None = None  # the same by a trial's config; asked by the kernel, journalled
     capacity: dict[str, float] = field(default_factory=dict)
     now: float = 0.0
     resumed: bool = False
     elapsed: float = 0.0  # seconds of the sessions before this one
     exhausted: str | None = None  # in `suggest`: why the searcher, who was asked already, starts nothing now
+    remote: str | None = None  # the URL that checkpoints go to, in place of that folder
     wakeup_fd: int | None = None  # readable once a signal arrived: an executor's `wait` returns then
 
     def rng(self, *key: str | int) -> random.Random:

@@ -22,6 +22,7 @@ class Found(NamedTuple):
     id: str
     settings: dict[str, Any]  # the arguments of Tuner
     warm: list[Source]
+    remote: str | None  # the URL of its checkpoints
 
 
 def find(path: str | os.PathLike[str]) -> Found:
@@ -35,7 +36,7 @@ def find(path: str | os.PathLike[str]) -> Found:
     if not settings:
         raise RunError(f"the run in {path!r} was ended before it began: start it anew with Tuner(...)")
     settings.pop("plugins", None)
-    return Found(path, identity, settings, settings.pop("warm_started", []))
+    return Found(path, identity, settings, settings.pop("warm_started", []), settings.pop("remote", None))
 
 
 def changed(found: Found, trainable: Any, changes: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from microtune.faults import RunError
 from microtune.journal import Journal
 from microtune.kernel import Kernel, Policy, say
 from microtune.lifecycle.log import deliver_event, log
+from microtune.lifecycle.recover import recover
 from microtune.lifecycle.reopen import reopen
 from microtune.lifecycle.turn import take_turn
 from microtune.lifecycle.wait import look
@@ -191,28 +191,8 @@ class Run:
         k.record(ev.CHANGED, None, {**head, **asked, "settings": changed})
         k.facts.elapsed = k.state.elapsed
         reopen(k, new_scheduler=new_scheduler, new_space="param_space" in changed, retry_failed=self._retry_failed)
-        self._check_checkpoints()
-
-    def _check_checkpoints(self) -> None:
-        """Remove folders that the journal does not know; fall back where one that it knows is gone."""
-        k = self._kernel
         known, self._known = self._known, {}
-        root = os.path.join(k.facts.path, "trials")
-        _refuse_links(root)
-        for trial_id, name in _folders(root):
-            path = os.path.join(root, trial_id, "checkpoints", name)
-            if path not in known.get(trial_id, ()):
-                shutil.rmtree(path, ignore_errors=True)
-        for life in list(k.state.lives.values()):
-            lost = life.trial.checkpoint
-            if lost is None or not os.path.isabs(lost) or os.path.isdir(lost):
-                continue
-            mine = known.get(life.trial.id, [])
-            left = [kept for kept in mine if os.path.isdir(kept)]
-            instead = left[-1] if left else None
-            start = instead or "the beginning"
-            say.warning("trial %s: its checkpoint %s is gone; it goes on from %s", life.trial.id, lost, start)
-            k.record(ev.DELETED, life.trial.id, {"path": lost, "instead": instead})
+        recover(k, known)
 
     # --- a session's end ---------------------------------------------------------------------------------------------
 
@@ -265,24 +245,3 @@ def _noting_checkpoints(events: Iterator[ev.Event], known: dict[str, list[str]])
                 if event.body["path"] in paths:
                     paths.remove(event.body["path"])
         yield event
-
-
-def _refuse_links(root: str) -> None:
-    """A link to elsewhere in the place of one of these folders: trials would write there, and checkpoints be deleted there."""
-    inside = os.path.realpath(os.path.dirname(root))
-    for path in (root, *(os.path.join(root, trial_id, *more) for trial_id in _listed(root) for more in ((), ("checkpoints",)))):
-        if not os.path.realpath(path).startswith(os.path.join(inside, "")):
-            raise RunError(
-                f"{path!r} leads out of the run, to {os.path.realpath(path)!r}, where trials would write and delete: put a "
-                "folder in its place. To keep a run on another disk, move its whole folder there"
-            )
-
-
-def _listed(folder: str) -> list[str]:
-    return os.listdir(folder) if os.path.isdir(folder) else []
-
-
-def _folders(root: str) -> Iterator[tuple[str, str]]:
-    for trial_id in _listed(root):
-        for name in _listed(os.path.join(root, trial_id, "checkpoints")):
-            yield trial_id, name

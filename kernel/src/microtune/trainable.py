@@ -17,7 +17,6 @@ from microtune.attempt import (
     STOP,
     Assignment,
     Attempt,
-    CheckpointDir,
     Exchange,
     Outcome,
     Terms,
@@ -25,6 +24,7 @@ from microtune.attempt import (
     current,
     entered,
 )
+from microtune.drafts import CheckpointDir
 from microtune.plain import copied
 
 LONGEST = 100_000  # characters of an error, each of its message and its traceback
@@ -58,15 +58,18 @@ def report(metrics: dict[str, Any] | None = None, /, *, checkpoint: str | os.Pat
 
 
 def get_checkpoint() -> Path | None:
-    """The folder to restore from, or None where the trial starts at the beginning."""
-    path = current().assignment.checkpoint
-    return None if path is None else Path(path)
+    """The folder to restore from, or None where the trial starts at the beginning.
+
+    Where checkpoints are kept on a URL it is a copy, which goes when this attempt ends. Raises RunError if it cannot be had.
+    """
+    return current().drafts.restored()
 
 
 def checkpoint_dir() -> CheckpointDir:
     """A new folder in the trial's own storage, as a path and a context manager. Give it to `report(checkpoint=...)`.
 
-    It is written once: reporting renames it. A folder that is never reported is removed.
+    It is written once: reporting renames it, or uploads it where checkpoints are kept on a URL. A folder that is never
+    reported is removed.
     """
     return current().checkpoint_dir()
 
@@ -75,9 +78,8 @@ def get_context() -> Context:
     """The trial's id, number, attempt, resources, folder and seed."""
     attempt = current()
     task = attempt.assignment
-    Path(task.folder).mkdir(parents=True, exist_ok=True)
     return Context(
-        task.trial_id, task.number, task.attempt, task.resources, Path(task.folder),
+        task.trial_id, task.number, task.attempt, task.resources, attempt.drafts.folder(),
         seeds.derive(attempt.terms.seed, "trial", task.trial_id),
     )  # fmt: skip
 
@@ -142,12 +144,12 @@ def _run_class(cls: type[Any], config: dict[str, Any], attempt: Attempt) -> None
     kept = False
     try:
         if task.checkpoint is not None:
-            trainable.load_checkpoint(Path(task.checkpoint))
+            trainable.load_checkpoint(attempt.drafts.restored())
 
         def save(iteration: int) -> str:
             draft = attempt.checkpoint_dir()
             trainable.save_checkpoint(draft)
-            return attempt.commit(draft, iteration)
+            return attempt.drafts.commit(draft, iteration)
 
         saved = attempt.iteration
         try:

@@ -58,7 +58,7 @@ class Result(NamedTuple):
     """One report of metrics.
 
     `training_iteration` and `time_total_s` (seconds of running, over all attempts) are counted by the kernel; `at` is the
-    executor's clock in seconds; `checkpoint` is the folder that came with the report, or None.
+    executor's clock in seconds; `checkpoint` is the folder or URL that came with the report, or None.
     """
 
     metrics: dict[str, Any]

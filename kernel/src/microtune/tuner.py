@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from microtune import arguments, restoring
+from microtune import arguments, remote, restoring
 from microtune.compose import (
     EXECUTOR,
     LOGGER,
@@ -51,14 +51,17 @@ class Tuner:
     max_concurrent_trials: how many may run at once; None: as many as the executor can hold.
     points_to_evaluate: configs to try first; what they leave out is sampled.
     warm_start: folders of earlier runs whose finished trials the searcher is told.
-    resources: what a trial needs, such as {"cpu": 1, "gpu": 0.5}.
+    resources: what a trial needs, such as {"cpu": 1, "gpu": 0.5}, or a function of its config that returns that.
     max_failures: how often a failed trial is retried from its last checkpoint; -1: for ever.
     fail_fast: the first failed trial ends the run.
     trial_timeout_s, report_timeout_s: seconds for one attempt of a trial, and between two of its reports.
     grace_s: seconds that a trial has to leave once it was told to; then it is killed.
     checkpoints: {"keep": 2, "metric": "accuracy", "mode": "max", "every": 1, "at_end": True}, each optional. keep: how many
         of a trial's stay, the last or, with a metric, the best; every, at_end: when a Trainable class saves one.
-    name, storage_path: the run's folder is <storage_path>/<name>; storage_path=":memory:" keeps the journal in memory.
+    name, storage_path: the run's folder is <storage_path>/<name>; storage_path=":memory:" keeps the journal in memory. With a
+        URL (s3://bucket/tune, gs://..., whatever fsspec reaches) checkpoints go to <storage_path>/<name> and everything else
+        to $MICROTUNE_STORAGE/<name> on this machine, ~/microtune_runs/<name> by default, which is what is restored. A
+        folder that all machines share, such as one on NFS, is a folder like any other.
     seed: of all randomness; None: drawn, and kept in the journal.
     """
 
@@ -80,7 +83,7 @@ class Tuner:
         max_concurrent_trials: int | None = None,
         points_to_evaluate: Sequence[dict[str, Any]] | None = None,
         warm_start: Sequence[str | os.PathLike[str]] = (),
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, float] | Callable[[dict[str, Any]], Mapping[str, float]] | None = None,
         max_failures: int = 0,
         fail_fast: bool = False,
         trial_timeout_s: float | None = None,
@@ -123,10 +126,11 @@ class Tuner:
         if name is not None and not isinstance(name, str):
             raise OptionError(f"name={name!r}: it must be a string")
         if storage_path is not None and not isinstance(storage_path, (str, os.PathLike)):
-            raise OptionError(f"storage_path={storage_path!r}: it must be the path of a folder")
+            raise OptionError(f"storage_path={storage_path!r}: it must be the path of a folder, or a URL")
         self.name = name or f"{arguments.name_of(self.trainable)}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         if os.sep in self.name or self.name in (".", "..") or not self.name.isprintable():
             raise OptionError(f"name={self.name!r} is the name of one folder: put the rest of the path into storage_path=")
+        self._remote = arguments.remote_of(storage_path, self.name)
 
     # --- running -----------------------------------------------------------------------------------------------------
 
@@ -184,11 +188,14 @@ class Tuner:
                 grace=given["grace_s"], trials=self.space.count(given["num_samples"], given["points_to_evaluate"] or ()),
             ),
             checkpoints=self.checkpoints, max_concurrent_trials=given["max_concurrent_trials"],
-            resumed=self._resumed is not None, wakeup_fd=wakeup_fd,
+            resources_of=given["resources"] if callable(given["resources"]) else None,
+            resumed=self._resumed is not None, remote=self._remote, wakeup_fd=wakeup_fd,
         )  # fmt: skip
         policy = Policy(given["max_failures"], given["fail_fast"], given["max_concurrent_trials"])
         try:
             resume = self._resumed is not None
+            if self._remote is not None:
+                remote.claim(self._remote, self._id, path, resume=resume)
             run = Run(facts, compose(chosen), journal, policy, settings, resume=resume, retry_failed=self._retry_failed)
         except BaseException:
             journal.close()
@@ -223,7 +230,7 @@ class Tuner:
         found = restoring.find(path)
         given = restoring.changed(found, trainable, changes, inspect.signature(cls).parameters)
         tuner = cls(given.pop("trainable"), **given)
-        tuner._resumed, tuner._id, tuner._warm = found.path, found.id, found.warm
+        tuner._resumed, tuner._id, tuner._warm, tuner._remote = found.path, found.id, found.warm, found.remote
         tuner._retry_failed = retry_failed
         if "num_samples" in changes:
             limit = tuner.space.count(tuner._given["num_samples"], tuner._given["points_to_evaluate"] or ())
@@ -243,7 +250,7 @@ class Tuner:
             storage = self._given["storage_path"]
             if self._in_memory:
                 storage = os.path.join(tempfile.gettempdir(), f"microtune-{secrets.token_hex(4)}")  # made when first used
-            elif storage is None:
+            elif storage is None or remote.is_url(storage):
                 storage = os.environ.get("MICROTUNE_STORAGE") or os.path.join("~", "microtune_runs")
             self._folder = os.path.join(os.path.abspath(os.path.expanduser(storage)), self.name)
         return self._folder
@@ -286,4 +293,6 @@ class Tuner:
         del settings["name"], settings["storage_path"]
         described = [json.loads(json.dumps(one.described, default=repr)) for one in chosen]
         settings["plugins"] = described
+        if self._remote is not None:
+            settings["remote"] = self._remote
         return settings

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import microtune as mt
-from microtune import CannotFit, Continue, Discard, Limits, OptionError, Pause, Stop, StopRun
+from microtune import CannotFit, Continue, Discard, Limits, OptionError, Pause, Stop, StopRun, Tuner, uniform
+from microtune.testing.fakes import FakeSearcher
 
 OPTIONS = [{"start": "forkserver"}, {"start": "spawn"}]
 
@@ -232,10 +233,17 @@ def test_a_trial_that_has_left_is_not_steered(stage):
     s = stage(lambda config: 1.0)
     trial = s.launch()
     s.exit_of(trial)
-    for decision in (Continue(), Pause("late"), Stop("late"), Discard("s3://bucket/checkpoint")):
+    for decision in (Continue(), Pause("late"), Stop("late"), Discard("memory://bucket/checkpoint")):
         s.steer(trial.id, decision)
     again = s.launch()
     assert s.exit_of(again).failure is None
+
+
+def test_checkpoints_in_the_memory_of_one_process_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("MICROTUNE_STORAGE", str(tmp_path))
+    given = {"param_space": {"x": uniform(0, 1)}, "metric": "loss", "mode": "min", "loggers": (), "searcher": FakeSearcher()}
+    with pytest.raises(OptionError, match="is within one process, and executor 'local' has several"):
+        Tuner(lambda config: 1.0, executor="local", storage_path="memory://bucket", **given).fit()
 
 
 def test_resources_that_never_fit_are_refused_at_once(stage):

@@ -189,6 +189,39 @@ def test_bundles_are_a_placement_group_in_which_a_trial_starts_what_it_likes(fit
     wait_for(lambda: ray.available_resources().get("CPU") == 4)
 
 
+def test_a_trial_that_only_waits_for_what_it_starts_needs_a_bundle_for_that_alone(fit, wait_for):
+    @ray.remote(num_cpus=2)
+    def inside():
+        return ray.util.get_current_placement_group().id.hex()
+
+    def train(config):
+        context = mt.get_context()
+        return {"loss": 0.0, "mine": ray.util.get_current_placement_group().id.hex(), "its": ray.get(inside.remote()),
+                "resources": context.resources}  # fmt: skip
+
+    (trial,) = fit(train, executor=RayExecutor(trial_resources=[{"cpu": 0}, {"cpu": 2}]))
+    assert trial.metrics["mine"] == trial.metrics["its"]
+    assert trial.metrics["resources"] == {}
+    wait_for(lambda: ray.available_resources().get("CPU") == 4)
+
+
+def test_bundles_that_are_not_reserved_are_only_counted(fit, tmp_path):
+    folder = tmp_path / "meeting"
+    folder.mkdir()
+
+    def train(config):
+        began = time.monotonic()
+        met = meeting({"n": 2, "folder": str(folder)})["met"]
+        group = ray.util.get_current_placement_group()
+        return {"loss": 0.0, "met": met, "grouped": group is not None, "began": began, "ended": time.monotonic()}
+
+    executor = RayExecutor(trial_resources=[{"cpu": 0}, {"cpu": 1}, {"cpu": 1}], reserve=False)
+    rows = [trial.metrics for trial in fit(train, num_samples=5, executor=executor)]
+    assert all(row["met"] and not row["grouped"] for row in rows)
+    at_a_time = [sum(other["began"] <= row["began"] < other["ended"] for other in rows) for row in rows]
+    assert max(at_a_time) == 2
+
+
 @pytest.mark.parametrize("needs", [[], {"cpu": -1}, [{"cpu": 1}, "gpu"], {"cpu": "two"}])
 def test_needs_that_are_none_are_refused(needs, fit):
     with pytest.raises(mt.OptionError, match="cannot need"):
@@ -207,6 +240,12 @@ def test_the_callers_ray_survives_and_has_all_its_resources_back(fit, wait_for):
     fit(pid, num_samples=4)
     assert ray.is_initialized()
     wait_for(lambda: ray.available_resources().get("CPU") == 4)
+
+
+def test_checkpoints_in_the_memory_of_one_process_are_refused(fit, tmp_path, monkeypatch):
+    monkeypatch.setenv("MICROTUNE_STORAGE", str(tmp_path))
+    with pytest.raises(mt.OptionError, match="is within one process, and executor 'ray' has several"):
+        fit(pid, storage_path="memory://bucket")
 
 
 @pytest.mark.parametrize("options", [{"address": "auto"}, {"init": {"num_cpus": 2}}], ids=["address", "init"])

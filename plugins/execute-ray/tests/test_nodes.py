@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import ray
+from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
+from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
 import microtune as mt
 from microtune.testing.fakes import FakeLogger
@@ -97,6 +99,38 @@ def test_the_trials_of_a_lost_node_go_on_from_their_checkpoints_on_another_and_n
     for trial in results:
         if trial not in moved:
             assert {(row["first"], row["node"]) for row in trial.history} == {(0, kept.node_id)}
+
+
+def test_the_trials_of_a_node_that_is_preempted_go_on_elsewhere_and_are_no_failures(nodes, fit, lives, wait_for, tmp_path):
+    kept = nodes.add_node(num_cpus=1, **STORE)
+    preempted = nodes.add_node(num_cpus=1, **STORE)
+    nodes.wait_for_nodes()
+    happened, noticed = tmp_path / "happened", []
+
+    def preempt() -> None:
+        """What a cloud does: it gives notice, from which on Ray starts nothing there, and then takes the machine."""
+        there = [int(file.stem) for file in tmp_path.glob("*.pid") if file.read_text() == preempted.node_id]
+        reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+        deadline = int((time.time() + PATIENCE) * 1000)
+        client = GcsClient(address=nodes.address)
+        noticed.append(client.drain_node(preempted.node_id, reason, "to be reclaimed", deadline))
+        nodes.remove_node(preempted, allow_graceful=False)
+        wait_for(lambda: not any(map(lives, there)))
+        happened.touch()
+
+    preempting = threading.Thread(target=preempt)
+    logger, once = FakeLogger(), Once(10, preempting.start)
+    results = fit(
+        steps, param_space={"x": mt.uniform(0, 1), "happened": str(happened)}, num_samples=2,
+        loggers=[logger, once], max_failures=0,
+    )  # fmt: skip
+    preempting.join()
+    assert noticed == [(True, "")]
+    assert [trial.state for trial in results] == ["COMPLETED"] * 2
+    assert [event.body["failure"]["kind"] for event in logger.events if event.body.get("failure")] == ["lost"]
+    (moved,) = (trial for trial in results if trial.history[0]["node"] == preempted.node_id)
+    assert [row["first"] for row in moved.history] == [0] * 5 + [5] * 5
+    assert {row["node"] for row in moved.history[5:]} == {kept.node_id}
 
 
 def test_a_node_that_comes_in_the_middle_is_used(nodes, fit, tmp_path):

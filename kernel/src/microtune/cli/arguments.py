@@ -57,7 +57,12 @@ def add_tuner_arguments(parser: argparse.ArgumentParser, *, new: bool) -> None:
     where.add_argument("--checkpoints", type=_options, metavar="keep=2,...", help="keep, metric, mode, every, at_end")
     if new:
         where.add_argument("--name", help="of the run and its folder")
-        where.add_argument("--storage-path", metavar="FOLDER", help="default: $MICROTUNE_STORAGE or ~/microtune_runs")
+        where.add_argument(
+            "--storage-path",
+            metavar="FOLDER|URL",
+            help="default: $MICROTUNE_STORAGE or ~/microtune_runs; with a URL (s3://bucket/tune) checkpoints go there and the "
+            "journal stays in that folder",
+        )
         where.add_argument("--seed", type=int, metavar="N", help="of all randomness")
     where.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
 

@@ -8,6 +8,7 @@ import shutil
 from microtune import events as ev
 from microtune.answers import Discard
 from microtune.kernel import Kernel
+from microtune.remote import is_url
 from microtune.replay import Life
 
 
@@ -23,7 +24,7 @@ def retain(k: Kernel) -> None:
             # A trial's latest is how it would go on, and what its result offers; a donor's is held by who restores from it.
             if old in (path, life.latest) or old in k.state.restore_points or old in gone:
                 continue
-            if os.path.isabs(old) and not _is_ours(k, old):
+            if not _is_ours(k, old):
                 continue
             k.record(ev.DELETED, trial.id, {"path": old})
             k.doomed.append((trial, old))
@@ -31,8 +32,12 @@ def retain(k: Kernel) -> None:
 
 
 def _is_ours(k: Kernel, path: str) -> bool:
-    """A folder outside the run is somebody else's, whatever a policy or a forged journal says of it."""
-    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(k.facts.path), "trials", ""))
+    """What lies outside the run is somebody else's, whatever a policy or a forged journal says of it."""
+    if is_url(path):
+        return k.facts.remote is not None and path.startswith(f"{k.facts.remote}/trials/") and ".." not in path.split("/")
+    if os.path.isabs(path):
+        return os.path.realpath(path).startswith(os.path.join(os.path.realpath(k.facts.path), "trials", ""))
+    return True  # the name of a simulated one
 
 
 def surplus(life: Life, keep: int | None) -> list[str]:

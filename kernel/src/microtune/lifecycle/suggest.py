@@ -8,12 +8,14 @@ import random
 from functools import cache
 from typing import Any, cast
 
+from microtune import arguments
 from microtune import events as ev
 from microtune.answers import Done, Resume, Start, Stop, StopRun, Wait
 from microtune.attempt import checkpoint_iteration
 from microtune.compose import SEARCHER, Call, Composed, deliver
-from microtune.faults import PluginError, RunError, SpaceError
+from microtune.faults import PluginError, RunError, SpaceError, describe
 from microtune.kernel import Kernel
+from microtune.plain import copied
 from microtune.seeds import Later
 from microtune.trial import PAUSED, PENDING, RUNNING, STOPPED, Trial
 
@@ -114,11 +116,11 @@ def _create(k: Kernel, start: Start, who: Composed) -> bool:
     if start.checkpoint is not None:
         body["checkpoint"] = os.fspath(start.checkpoint)
         body["iteration"] = checkpoint_iteration(start.checkpoint)
-    if start.resources is not None:
-        body["resources"] = _json(start.resources, "resources", who)
     infeasible = not k.facts.space.feasible(config)
     if infeasible:
         body["infeasible"] = True
+    elif (resources := _resources(k, start.resources, config, who)) is not None:
+        body["resources"] = resources
     trial = k.record(ev.CREATED, f"{number:05d}", body)
     if infeasible:  # both are written down before anyone can fail: it is never launched, not by a resume either
         ended = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": "infeasible"})
@@ -138,8 +140,8 @@ def _resume(k: Kernel, resume: Resume, who: Composed) -> None:
         body["checkpoint"] = os.fspath(resume.checkpoint)
     if body:  # a new line
         body["iteration"] = checkpoint_iteration(resume.checkpoint or trial.checkpoint)
-    if resume.resources is not None:
-        body["resources"] = _json(resume.resources, "resources", who)
+    if (resources := _resources(k, resume.resources, body.get("config"), who)) is not None:
+        body["resources"] = resources
     trial = k.record(ev.RESUMED, trial.id, body)
     k.tell("on_start", trial=trial)
 
@@ -157,6 +159,18 @@ def _projected(k: Kernel, config: dict[str, Any], who: Composed, number: int, st
         return k.facts.space.project(config, cast("random.Random", Later(k.facts.seed, "project", number, starts)))
     except SpaceError as error:
         raise PluginError(f"{who.title} proposed a config that does not fit the space: {error}") from error
+
+
+def _resources(k: Kernel, suggested: dict[str, float] | None, config: dict[str, Any] | None, who: Composed) -> Any:
+    """What this trial needs: as suggested, else as the Tuner's function has it for a new config; None: nothing of its own."""
+    if suggested is not None:
+        return _json(suggested, "resources", who)
+    if k.facts.resources_of is None or config is None:
+        return None
+    try:
+        return arguments.resources(k.facts.resources_of(copied(config)))
+    except Exception as error:  # the user's function, or what it returned
+        raise RunError(f"resources=, a function of the config, is of no use for {config}: {describe(error)}") from error
 
 
 def _json(value: Any, what: str, who: Composed) -> Any:

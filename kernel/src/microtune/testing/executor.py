@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from microtune import Exited, OptionError, Reported, Tuner, choice, hookimpl, randint, uniform, with_parameters
+from microtune import (
+    Exited,
+    OptionError,
+    Reported,
+    Tuner,
+    as_directory,
+    choice,
+    hookimpl,
+    randint,
+    uniform,
+    with_parameters,
+)
 from microtune.testing import errands
 from microtune.testing.bench import PausesOnce, Spy, children, set_going
 from microtune.testing.contract import finish
@@ -138,6 +149,24 @@ class ExecutorContract(SufferingExecutor):
     def test_a_checkpoint_comes_back_as_it_was_written(self, tmp_path: Path) -> None:
         (trial,) = self.fit(errands.careful, tmp_path)
         assert (Path(trial.checkpoint or "") / "deep" / "step").read_text() == "6"
+
+    def test_checkpoints_on_a_url_are_written_restored_from_and_discarded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MICROTUNE_STORAGE", str(tmp_path / "runs"))
+        url, keep = f"file://{tmp_path}/store", {"keep": 1}
+        given = {"storage_path": url, "max_failures": 1, "checkpoints": keep, "space": {"x": uniform(0, 1), "fail": True}}
+        results = self.fit(errands.careful, tmp_path, num_samples=2, **given)
+        for trial in results:
+            assert (trial.state, trial.error) == ("COMPLETED", None)
+            assert [row["first"] for row in trial.history] == [0, 0, 0, 3, 3, 3]
+            assert trial.checkpoint == f"{url}/run/trials/{trial.id}/checkpoints/6-2"
+            assert os.listdir(tmp_path / "store" / "run" / "trials" / trial.id / "checkpoints") == ["6-2"]
+            with as_directory(trial.checkpoint) as folder:
+                assert (folder / "deep" / "step").read_text() == "6"
+            here = Path(trial.folder, "checkpoints")
+            assert not here.exists() or os.listdir(here) == []
+        assert results.path == str(tmp_path / "runs" / "run")
 
     # --- resources -----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from microtune import (
     Failure,
     Outcome,
     Pause,
+    Remover,
     Reported,
     Result,
     Start,
@@ -63,6 +64,7 @@ class FakeExecutor:
         self._answers: dict[str, str] = {}
         self._begun: set[str] = set()
         self._idle: list[TrialThread] = []
+        self._remover = Remover()
         self._all: list[TrialThread] = []
 
     @hookimpl
@@ -117,6 +119,7 @@ class FakeExecutor:
     def steer(self, run: Facts, trial: Trial, decision: Decision | Discard) -> None:
         if isinstance(decision, Discard):
             self.discarded.append(decision.url)
+            self._remover.remove(decision.url)
             return
         self.steered.append((trial.id, type(decision).__name__))
         if trial.id not in self._held:
@@ -130,6 +133,7 @@ class FakeExecutor:
     def teardown(self, run: Facts, error: BaseException | None) -> None:
         for thread in self._all:
             thread.close(timeout=5)
+        self._remover.close()
 
     def _schedule(self, trial: Trial) -> None:
         at, iteration = self._now, self._iterations[trial.id] + 1

@@ -17,6 +17,7 @@ from microtune import (
     OptionError,
     Outcome,
     Pause,
+    Remover,
     Reported,
     Terms,
     Trial,
@@ -40,6 +41,7 @@ class InlineExecutor:
                 raise OptionError(f"executor 'inline' cannot end a trial that runs over {name}: use executor='local'")
         self._began = time.time() - time.monotonic()
         self._thread = TrialThread(run.trainable, Terms.of(run))
+        self._remover = Remover()
         # The trial on the thread and the assignment that it is yet to begin with; others wait behind it, since one that
         # was told to leave holds the thread until its next report.
         self._trial: Trial | None = None
@@ -78,6 +80,7 @@ class InlineExecutor:
     @hookimpl
     def steer(self, run: Facts, trial: Trial, decision: Decision | Discard) -> None:
         if isinstance(decision, Discard):
+            self._remover.remove(decision.url)
             return
         if self._trial is None or trial.id != self._trial.id:
             waiting = [queued for queued in self._queue if queued.id == trial.id]
@@ -94,6 +97,7 @@ class InlineExecutor:
         # An error may leave a trial in the middle of its work; it is given a moment to reach a report.
         if hasattr(self, "_thread"):
             self._thread.close(timeout=1.0)
+            self._remover.close()
 
     def _listen(self, seconds: float) -> list[Reported | Exited]:
         assert self._trial is not None

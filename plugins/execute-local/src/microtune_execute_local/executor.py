@@ -16,6 +16,7 @@ from microtune import (
     Discard,
     Facts,
     OptionError,
+    Remover,
     Stop,
     Terms,
     Trial,
@@ -58,9 +59,12 @@ class LocalExecutor:
         self._prefetch = prefetch
         self._start = start or ("forkserver" if sys.platform.startswith("linux") else "spawn")
         self._crew: Crew | None = None
+        self._remover = Remover()
 
     @hookimpl
     def setup(self, run: Facts) -> None:
+        if run.remote is not None and run.remote.startswith("memory:"):
+            raise OptionError("storage_path='memory://...' is within one process, and executor 'local' has several")
         if not hasattr(select, "poll"):
             raise OptionError("executor 'local' needs a POSIX system: use executor='inline' here")
         self._standard = _amounts(run.resources)
@@ -118,7 +122,9 @@ class LocalExecutor:
     def steer(self, run: Facts, trial: Trial, decision: Decision | Discard) -> None:
         if isinstance(decision, Continue):
             self._running.let_go_on(trial.id)
-        elif not isinstance(decision, Discard):  # all checkpoints are local folders, which the kernel deletes itself
+        elif isinstance(decision, Discard):
+            self._remover.remove(decision.url)
+        else:
             self._running.halt(trial.id, "stop" if isinstance(decision, Stop) else "pause")
 
     @hookimpl
@@ -127,6 +133,7 @@ class LocalExecutor:
         if crew is not None:
             crew.close(run.limits.grace if error is None else 0.0)
             self._kit.close()
+        self._remover.close()
 
     def _found_nursery(self) -> Nursery:
         return Nursery(self._kit.fd, self._start, self._preload)

@@ -15,6 +15,7 @@ from microtune import (
     Discard,
     Facts,
     OptionError,
+    Remover,
     Stop,
     Terms,
     Trial,
@@ -40,6 +41,7 @@ class RayExecutor:
     trial_resources: what a trial needs, in place of the Tuner's resources: a dict, a list of them (bundles of a placement
         group; the trial runs in the first), or a function of the config that returns either
     strategy: how bundles are spread over nodes: PACK, SPREAD, STRICT_PACK or STRICT_SPREAD
+    reserve: False: bundles after the first are only counted, for trials that ask Ray for them on their own, as Ray Train does
     runtime_env: Ray's, for the workers: {"pip": [...], "env_vars": {...}}
     fresh: a new actor for every trial
     queue: trials handed to Ray beyond what fits now, so that an autoscaler adds nodes for them; then nothing is refused
@@ -48,7 +50,7 @@ class RayExecutor:
     def __init__(
         self, *, address: str | None = None, init: dict[str, Any] | None = None,
         trial_resources: Needs | Callable[[dict[str, Any]], Needs] | None = None, strategy: str = "PACK",
-        runtime_env: dict[str, Any] | None = None, fresh: bool = False, queue: int = 0,
+        reserve: bool = True, runtime_env: dict[str, Any] | None = None, fresh: bool = False, queue: int = 0,
     ) -> None:  # fmt: skip
         if strategy not in STRATEGIES:
             raise OptionError(f"executor 'ray': strategy={strategy!r}, and it can be {', '.join(STRATEGIES)}")
@@ -58,14 +60,18 @@ class RayExecutor:
         self._init = dict(init or {})
         self._trial_resources = trial_resources
         self._strategy = strategy
+        self._reserve = reserve
         self._runtime_env = runtime_env
         self._fresh = fresh
         self._queue = queue
         self._cluster: Cluster | None = None
         self._crew: Crew | None = None
+        self._remover = Remover()
 
     @hookimpl
     def setup(self, run: Facts) -> None:
+        if run.remote is not None and run.remote.startswith("memory:"):
+            raise OptionError("storage_path='memory://...' is within one process, and executor 'ray' has several")
         given = self._trial_resources
         self._standard = Need.of(run.resources if given is None or callable(given) else given)
         self._cluster = cluster = Cluster(self._strategy)
@@ -74,7 +80,8 @@ class RayExecutor:
             refusal = None if self._queue or callable(given) else cluster.refusal(self._standard)
             if refusal is not None:
                 raise OptionError(f"no trial of this run can ever start: {refusal}")
-            agency = Agency(self._strategy, self._runtime_env, tuple(Terms.of(run)), shipped(run.trainable))
+            together = self._strategy if self._reserve else None
+            agency = Agency(together, self._runtime_env, tuple(Terms.of(run)), shipped(run.trainable))
             placement = Placement(cluster, self._standard, self._queue)
             self._crew = Crew(cluster, placement, agency, Deadlines(run.limits), self._fresh, _clock())
         except BaseException as error:
@@ -89,10 +96,9 @@ class RayExecutor:
         refusal = None if self._queue else self._joined.refusal(need)
         if refusal is not None:
             raise CannotFit(refusal)
-        if need.bundles != self._standard.bundles:
-            trial = trial._replace(resources=need.own)
         self._launched += 1
-        self._running.launch(Attempt(self._launched, trial.id, trial.attempt, need, tuple(Assignment.of(run, trial))))
+        assignment = Assignment.of(run, trial)._replace(resources=need.own)
+        self._running.launch(Attempt(self._launched, trial.id, trial.attempt, need, tuple(assignment)))
 
     def _need(self, trial: Trial) -> Need:
         if trial.resources is not None:
@@ -118,7 +124,9 @@ class RayExecutor:
     def steer(self, run: Facts, trial: Trial, decision: Decision | Discard) -> None:
         if isinstance(decision, Continue):
             self._running.let_go_on(trial.id)
-        elif not isinstance(decision, Discard):  # all checkpoints are folders that the nodes share, which the kernel deletes
+        elif isinstance(decision, Discard):
+            self._remover.remove(decision.url)
+        else:
             self._running.halt(trial.id, "stop" if isinstance(decision, Stop) else "pause")
 
     @hookimpl
@@ -131,6 +139,7 @@ class RayExecutor:
         finally:
             if cluster is not None:
                 cluster.leave()
+        self._remover.close()
 
     @property
     def _running(self) -> Crew:

@@ -16,11 +16,15 @@ from microtune_execute_ray.worker import TrialWorker
 
 
 class Agency:
-    """Asks Ray for actors. Whoever ends, for whatever reason, is reported by `ended`, from a thread of Ray's."""
+    """Asks Ray for actors, in placement groups if there is a strategy for them.
+
+    Whoever ends, for whatever reason, is reported by `ended`, from a thread of Ray's.
+    """
 
     def __init__(
-        self, strategy: str, runtime_env: dict[str, Any] | None, terms: tuple[Any, ...], trainable: list[ray.ObjectRef[Any]]
-    ) -> None:
+        self, strategy: str | None, runtime_env: dict[str, Any] | None, terms: tuple[Any, ...],
+        trainable: list[ray.ObjectRef[Any]],
+    ) -> None:  # fmt: skip
         self._strategy = strategy
         self._more = {} if runtime_env is None else {"runtime_env": runtime_env}
         self._actor: Any = ray.remote(max_restarts=0, max_task_retries=0)(TrialWorker)
@@ -30,8 +34,9 @@ class Agency:
     def hire(self, handle: Handle, door: Door, ended: Callable[[Handle, BaseException | None], None]) -> None:
         """It calls at the door once Ray has found a place for it, which takes as long as it takes."""
         options = {**actor_options(handle.need.own), **self._more}
-        if len(handle.need.bundles) > 1:
-            bundles = [{RAYS.get(name, name): amount for name, amount in bundle} for bundle in handle.need.bundles]
+        if len(handle.need.bundles) > 1 and self._strategy is not None:
+            # Ray wants no empty bundle, as is that of a trial which only waits for what it starts.
+            bundles = [{RAYS.get(name, name): amount for name, amount in bundle} for bundle in handle.need.bundles if bundle]
             handle.group = placement_group(bundles, strategy=self._strategy)
             options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(
                 handle.group, placement_group_bundle_index=0, placement_group_capture_child_tasks=True

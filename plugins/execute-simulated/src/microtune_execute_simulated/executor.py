@@ -132,9 +132,9 @@ class SimulatedExecutor:
     def steer(self, run: Facts, trial: Trial, decision: Decision | Discard) -> None:
         if isinstance(decision, Continue):
             self._running.let_go_on(trial.id)
-        elif not isinstance(
-            decision, Discard
-        ):  # no files belong to the checkpoints that the kernel does not delete itself
+        elif isinstance(decision, Discard):
+            self._running.remover.remove(decision.url)
+        else:
             self._running.halt(run, trial.id, "pause" if isinstance(decision, Pause) else "stop")
 
     @hookimpl

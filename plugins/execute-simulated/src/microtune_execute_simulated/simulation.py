@@ -16,6 +16,7 @@ from microtune import (
     Facts,
     Failure,
     Outcome,
+    Remover,
     Reported,
     Terms,
     Trial,
@@ -39,6 +40,7 @@ class Simulation:
         self._costs = costs
         self._stories = stories
         self._terms = Terms.of(run)
+        self.remover = Remover()
         self._trial_limit = math.inf if run.limits.trial is None else run.limits.trial
         self._report_limit = math.inf if run.limits.report is None else run.limits.report
         self._resuming = run.resumed  # what is launched before the clock moves may have been in progress
@@ -111,7 +113,7 @@ class Simulation:
         trial, word = attempt.trial, attempt.word
         if attempt.lost is not None:
             del self._held[trial.id]
-            _remove(word.checkpoint)
+            self._remove(word.checkpoint)
             if not isinstance(word, Outcome):
                 attempt.answer, attempt.dropped = "stop", True
                 self._turns.append(attempt)
@@ -133,6 +135,14 @@ class Simulation:
     def close(self) -> None:
         for runner in self._runners:
             runner.close(timeout=1.0)
+        self.remover.close()
+
+    def _remove(self, checkpoint: str | None) -> None:
+        """Nobody will hear of it."""
+        if checkpoint is not None and os.path.isabs(checkpoint):
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        elif checkpoint is not None:
+            self.remover.remove(checkpoint)
 
     # --- when ----------------------------------------------------------------------------------------------------------
 
@@ -179,7 +189,7 @@ class Simulation:
         if over:
             self._idle.append(attempt.runner)
         if attempt.dropped:
-            _remove(word.checkpoint)
+            self._remove(word.checkpoint)
             return
         attempt.word = word
         saving = 0.0 if word.checkpoint is None else self._costs.saving
@@ -229,9 +239,3 @@ class Simulation:
             runner = TrialThread(run.trainable, self._terms)
         self._runners.append(runner)
         return runner
-
-
-def _remove(checkpoint: str | None) -> None:
-    """Nobody will hear of it."""
-    if checkpoint is not None and os.path.isabs(checkpoint):
-        shutil.rmtree(checkpoint, ignore_errors=True)
