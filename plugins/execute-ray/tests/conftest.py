@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from microtune import ResultGrid, Tuner, uniform
 from microtune.testing.fakes import FakeSearcher
 
 SMALL = {"include_dashboard": False, "object_store_memory": 200_000_000, "logging_level": "ERROR", "log_to_driver": False}
+# What needs an extra is tested in an environment of its own, which has it.
+collect_ignore = [
+    file for file, needed in (("test_train.py", "pyarrow"), ("test_rllib.py", "gymnasium")) if find_spec(needed) is None
+]
 PATIENCE = 60.0  # seconds, for anything: many times what it takes
 
 
