@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from microtune import ResultGrid, Tuner, __version__
-from microtune.cli import exporting, looking, main, plugins, repairing, running
+from microtune.cli import exporting, importing, looking, main, plugins, repairing, running
 from microtune.cli.arguments import _PLAIN, given
 from microtune.faults import OptionError
 from microtune.journal import Journal
@@ -243,6 +243,7 @@ def test_a_run_that_never_began_says_so(microtune: Callable[..., Outcome]) -> No
         (["best", "nothing"], "there is no run 'nothing'"),
         (["resume", "nothing"], "there is no run 'nothing'"),
         (["ls", "nowhere"], "there is no folder"),
+        (["import", "nothing", "--from", "nobody"], "no format named 'nobody' is installed"),
     ],
 )
 def test_an_error_is_one_line_without_a_traceback(microtune: Callable[..., Outcome], argv: list[str], message: str) -> None:
@@ -263,7 +264,7 @@ def test_the_traceback_is_shown_when_asked_for(microtune: Callable[..., Outcome]
     "argv",
     [
         [], ["fly"], ["run"], [*RUN, "--num-samples", "x"], [*RUN, "--time-budget", "soon"], [*RUN, "--resources", "cpu"],
-        [*RUN, "--points-to-evaluate", "[1]"], [*RUN, "--mode", "best"], ["export", "a", "--to", "xls"],
+        [*RUN, "--points-to-evaluate", "[1]"], [*RUN, "--mode", "best"], ["import", "a"],
     ],
 )  # fmt: skip
 def test_a_wrong_command_line_exits_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,7 +300,7 @@ def test_arguments_are_given_as_tuner_takes_them(monkeypatch: pytest.MonkeyPatch
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("family", [running, repairing, looking, exporting, plugins])
+@pytest.mark.parametrize("family", [running, repairing, looking, exporting, importing, plugins])
 def test_every_command_explains_itself_with_an_example(family: Any, capsys: pytest.CaptureFixture[str]) -> None:
     for command in family.COMMANDS:
         with pytest.raises(SystemExit) as caught:

@@ -26,6 +26,7 @@ _PUBLIC = {
     "reader": ("Reader",),
     "remote": ("as_directory",),
     "remover": ("Remover",),
+    "recording": ("PastTrial", "record_run"),
     "results": ("ResultGrid",),
     "stepping": ("TrialThread",),
     "storage": ("open_run", "runs_in", "storage_path"),
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from microtune.reader import Reader as Reader
     from microtune.remote import as_directory as as_directory
     from microtune.remover import Remover as Remover
+    from microtune.recording import PastTrial as PastTrial, record_run as record_run
     from microtune.results import ResultGrid as ResultGrid
     from microtune.space import (
         Space as Space, choice as choice, grid_search as grid_search, lograndint as lograndint, loguniform as loguniform,

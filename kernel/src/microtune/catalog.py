@@ -41,6 +41,7 @@ OURS = {
     "executor": ("execute", "local inline ray simulated"),
     "logger": ("log", "console csv json tensorboard mlflow wandb"),
     "command": ("view", "report"),
+    "format": ("convert", "optuna ray-tune"),
 }
 FIGURES = "history curves parallel-coordinates slices importance rungs lineage pareto timeline"
 # Those that come with another one.

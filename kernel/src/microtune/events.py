@@ -23,7 +23,7 @@ closed       {reason, finished, error?}                            the session e
 `failure` is {kind, message, traceback}. `settings` holds what `Tuner` was given: metric, mode, space, num_samples, seed,
 limits, max_concurrent_trials, max_failures, fail_fast, resources, checkpoints, trainable, and `plugins`, a list of
 {role, name, distribution, version, options} in the order of registration; `warm_started`, a list of {path, id, seq}: the runs
-of warm_start as far as they count.
+of warm_start as far as they count. A run that was imported has `imported_from`, a text, and of the others only what is known.
 """
 
 from __future__ import annotations

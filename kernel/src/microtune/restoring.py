@@ -35,6 +35,11 @@ def find(path: str | os.PathLike[str]) -> Found:
             identity = event.body.get("id", identity)
     if not settings:
         raise RunError(f"the run in {path!r} was ended before it began: start it anew with Tuner(...)")
+    if "imported_from" in settings:
+        raise RunError(
+            f"the run in {path!r} was imported from {settings['imported_from']}, and what it trained was not, so it cannot be "
+            f"gone on with here: start a run of its own that learns from it, Tuner(..., warm_start=[{path!r}]) or --warm-start"
+        )
     settings.pop("plugins", None)
     return Found(path, identity, settings, settings.pop("warm_started", []), settings.pop("remote", None))
 

@@ -47,9 +47,14 @@ def verify(row: Row) -> None:
         raise ValueError(f"event {seq} is not what was written down")
 
 
+def is_id(text: str) -> bool:
+    """Whether this can be the id of a trial, which names its folder."""
+    return _ID.fullmatch(text) is not None
+
+
 def to_event(row: Row, folder: str) -> Event:
     seq, at, kind, trial, text, _ = row
-    if kind == CREATED and (trial is None or not _ID.fullmatch(trial)):
+    if kind == CREATED and (trial is None or not is_id(trial)):
         raise ValueError(f"{trial!r} cannot be the id of a trial, which names its folder")
     return Event(seq, at, kind, trial, absolute(decode(text), folder))
 

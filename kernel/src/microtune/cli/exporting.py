@@ -1,4 +1,4 @@
-"""The command that turns a run into a table: export."""
+"""The command that turns a run into a table, or into what another tool reads: export."""
 
 from __future__ import annotations
 
@@ -10,24 +10,32 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from microtune import catalog
 from microtune.cli.text import strict
-from microtune.faults import OptionError, RunError
+from microtune.faults import OptionError, PluginNotFound, RunError
+from microtune.options import check, parse_choice
 from microtune.results import ResultGrid
 from microtune.storage import open_run
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Write the trials of a run as a table: one row a trial, or one row a result.
+    """Write the trials of a run as a table, one row a trial or one row a result, or as what another tool reads.
 
-    Values go out as they are: a spreadsheet may take a text that begins with = + - or @ for a formula.
+    Values go out as they are: a spreadsheet may take a text that begins with = + - or @ for a formula. Formats beside csv,
+    json and parquet are plugins: `microtune plugins FORMAT` shows their options.
 
     examples:
       microtune export my-run --to csv > trials.csv
       microtune export my-run --to parquet --rows results -o results.parquet
+      microtune export my-run --to optuna sqlite:///studies.db
     """
-    grid = open_run(arguments.run)
-    rows = [grid.row(trial) for trial in grid] if arguments.rows == "trials" else _result_rows(grid)
-    to = "json" if arguments.json else arguments.to
+    to = "json" if arguments.json else arguments.to[0]
+    run, arguments.output = _places([*arguments.places, *arguments.to[1:]], arguments.output)
+    grid = open_run(run)
+    if to not in _TABLES:
+        _write_format(grid, to, arguments)
+        return 0
+    rows = _result_rows(grid) if arguments.rows == "results" else [grid.row(trial) for trial in grid]
     if to == "parquet":
         if arguments.output is None:
             raise OptionError("parquet is no text: say where it goes with -o FILE")
@@ -49,10 +57,40 @@ COMMANDS = {"export": export}
 
 
 def add_arguments(command: str, parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", help="the folder of the run, or its name in the default storage")
-    parser.add_argument("--to", choices=("csv", "json", "parquet"), default="csv", help="default: csv")
-    parser.add_argument("--rows", choices=("trials", "results"), default="trials", help="default: trials")
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: the standard output")
+    parser.usage = "microtune export RUN [--to FORMAT] [TARGET] [options]"
+    parser.add_argument("places", metavar="RUN", nargs="*", help="the folder of the run, or its name in the default storage")
+    parser.add_argument(
+        "--to", metavar=("FORMAT", "TARGET"), nargs="+", default=["csv"],  # argparse itself leaves no place for TARGET here
+        help="csv (default), json, parquet, or a plugin: NAME or NAME:option=value,...; TARGET is where it goes (default: the "
+        "standard output)",
+    )  # fmt: skip
+    parser.add_argument("--rows", choices=("trials", "results"), help="of a table (default: trials)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the same as TARGET")
+
+
+_TABLES = ("csv", "json", "parquet")
+
+
+def _places(words: list[str], output: str | None) -> tuple[str, str | None]:
+    """The run, and where it goes."""
+    if not words or len(words) > 2:
+        raise OptionError("microtune export takes a run and at most one target: microtune export RUN --to csv FILE")
+    if len(words) == 2 and output is not None:
+        raise OptionError(f"say once where it goes: {words[1]} or -o {output}")
+    return words[0], words[1] if len(words) == 2 else output
+
+
+def _write_format(grid: ResultGrid, choice: str, arguments: argparse.Namespace) -> None:
+    name, options = parse_choice(choice)
+    try:
+        form = catalog.load_plugin("format", name)
+    except PluginNotFound as error:
+        raise PluginNotFound(f"{error}. Without a plugin there are {', '.join(_TABLES)}") from error
+    if not hasattr(form, "write"):
+        raise OptionError(f"the format {name!r} is one to import from: it cannot be written")
+    if arguments.rows is not None:
+        raise OptionError(f"--rows belongs to a table ({', '.join(_TABLES)}), and {name} is none: leave it out")
+    form.write(grid, arguments.output, **check(form.write, options, f"--to {name}"))
 
 
 def _result_rows(grid: ResultGrid) -> list[dict[str, Any]]:
