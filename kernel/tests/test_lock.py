@@ -16,7 +16,7 @@ import pytest
 
 import microtune as mt
 from microtune.journal import Journal, Reader
-from microtune.lock import LOCK, lock
+from microtune.lock import LOCK, lock, lock_holder
 
 
 @pytest.fixture
@@ -179,3 +179,12 @@ def test_a_child_that_outlives_its_writer_holds_no_lock(folder, tmp_path):
             journal.close()
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_the_holder_of_the_lock_is_named_while_it_holds_it(tmp_path):
+    assert lock_holder(tmp_path) is None
+    file = lock(str(tmp_path))
+    assert lock_holder(tmp_path) == f"process {os.getpid()} on {socket.gethostname()}"
+    file.close()
+    assert lock_holder(tmp_path) is None
+    lock(str(tmp_path)).close()

@@ -20,6 +20,7 @@ _PUBLIC = {
     "facts": ("Facts", "Limits"),
     "faults": ("CannotFit", "MicrotuneError", "OptionError", "PluginError", "PluginNotFound", "RunError", "SpaceError"),
     "hookspecs": ("hookimpl",),
+    "lock": ("lock_holder",),
     "modifiers": ("Modifier",),
     "objective": ("Objective",),
     "parameters": ("put_together", "taken_apart", "with_parameters"),
@@ -30,7 +31,7 @@ _PUBLIC = {
     "results": ("ResultGrid",),
     "stepping": ("TrialThread",),
     "storage": ("open_run", "runs_in", "storage_path"),
-    "summary": ("Summary", "summarise"),
+    "summary": ("Summary", "run_status", "summarise"),
     "space": (
         "Space", "choice", "grid_search", "lograndint", "loguniform", "qlograndint", "qloguniform", "qrandint", "qrandn",
         "quniform", "randint", "randn", "sample_from", "uniform",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         PluginNotFound as PluginNotFound, RunError as RunError, SpaceError as SpaceError,
     )  # fmt: skip
     from microtune.hookspecs import hookimpl as hookimpl
+    from microtune.lock import lock_holder as lock_holder
     from microtune.modifiers import Modifier as Modifier
     from microtune.objective import Objective as Objective
     from microtune.parameters import (
@@ -99,7 +101,7 @@ if TYPE_CHECKING:
     from microtune.stepping import TrialThread as TrialThread
     from microtune.stopping import ExperimentPlateau as ExperimentPlateau, TrialPlateau as TrialPlateau
     from microtune.storage import open_run as open_run, runs_in as runs_in, storage_path as storage_path
-    from microtune.summary import Summary as Summary, summarise as summarise
+    from microtune.summary import Summary as Summary, run_status as run_status, summarise as summarise
     from microtune.trainable import (
         Trainable as Trainable, checkpoint_dir as checkpoint_dir, close_worker as close_worker,
         get_checkpoint as get_checkpoint, get_context as get_context, report as report, run_trial as run_trial,

@@ -40,7 +40,7 @@ OURS = {
     "scheduler": ("schedule", "asha hyperband median pbt"),
     "executor": ("execute", "local inline ray simulated"),
     "logger": ("log", "console csv json tensorboard mlflow wandb"),
-    "command": ("view", "report"),
+    "command": ("view", "report dashboard"),
     "format": ("convert", "optuna ray-tune"),
 }
 FIGURES = "history curves parallel-coordinates slices importance rungs lineage pareto timeline"

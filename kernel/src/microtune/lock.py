@@ -56,6 +56,20 @@ def lock(folder: str) -> IO[str]:
     return file
 
 
+def lock_holder(folder: str | os.PathLike[str]) -> str | None:
+    """Who writes to the run at this moment, as "process 12 on host"; None where nobody does."""
+    try:
+        with open(os.path.join(folder, LOCK), encoding="utf-8") as file:
+            try:
+                _take(file)
+            except OSError:
+                file.seek(0)
+                return file.read().strip() or "another process"
+    except OSError:
+        pass
+    return None
+
+
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # the last two: Windows
 _held: weakref.WeakSet[IO[str]] = weakref.WeakSet()
 

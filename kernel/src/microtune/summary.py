@@ -47,7 +47,7 @@ def summarise(grid: ResultGrid) -> Summary:
     for trial in grid:
         counts[trial.state] = counts.get(trial.state, 0) + 1
     began, session = _session(grid.path)
-    status, reason = _status(grid.closed, session)
+    status, reason = run_status(grid.closed, session)
     return Summary(grid, status, reason, began, counts, best_or_none(grid))
 
 
@@ -80,7 +80,12 @@ def _session(path: str) -> tuple[float | None, dict[str, Any]]:
     return opened and opened.at, last.body if last else {}
 
 
-def _status(closed: dict[str, Any] | None, session: dict[str, Any]) -> tuple[str, str | None]:
+def run_status(closed: dict[str, Any] | None, session: dict[str, Any]) -> tuple[str, str | None]:
+    """running, finished, interrupted, failed, killed or empty; and why.
+
+    session: the body of the event that began the last session, opened or changed; {} where there is none. closed: that of the
+    event that ended it, or None.
+    """
     if closed is not None:
         if "error" in closed:
             return "failed", closed["error"]

@@ -1,0 +1,142 @@
+"""The process: its address, its end, and asking a run to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from microtune import OptionError, Reader
+from microtune.testing import fake_dist
+from microtune_view_dashboard.driver import Driver
+from microtune_view_dashboard.server import serve
+
+from .conftest import SECONDS, Dashboard, make_run
+
+
+def test_ctrl_c_ends_it_within_a_second_with_streams_open(tmp_path):
+    make_run(tmp_path, "run", [{"lr": 0.5}])
+    server = Dashboard(tmp_path)
+    streams = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS) for _ in range(5)]
+    for stream in streams:
+        stream.request("GET", "/api/stream")
+        assert stream.getresponse().readline() == b"retry: 1000\n"
+    children = subprocess.run(["ps", "--ppid", str(server.process.pid)], capture_output=True, text=True, check=False)
+    assert len(children.stdout.splitlines()) <= 1  # no process but itself, so none can stay
+    began = time.monotonic()
+    assert server.end() == 0
+    assert time.monotonic() - began < 1
+    for stream in streams:
+        stream.close()
+
+
+def test_nor_does_a_figure_that_is_being_painted_hold_it_up(tmp_path):
+    there = tmp_path / "installed"
+    fake_dist(there, "fake-figures", "1.0", {"microtune.figures": {"endless": "fake_figures:endless"}})
+    (there / "fake_figures.py").write_text(
+        "import time\ndef endless(grid):\n    open(grid.path + '/begun', 'w').close()\n    time.sleep(60)\n"
+    )
+    run = make_run(tmp_path, "run", [{"lr": 0.5}])
+    server = Dashboard(run, path=there)
+    asking = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS)
+    asking.request("GET", f"/api/runs/{server.key('run')}/figures/endless")
+    deadline = time.monotonic() + SECONDS
+    while not (run / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    began = time.monotonic()
+    assert server.end() == 0
+    assert time.monotonic() - began < 1
+    asking.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.com"])
+def test_it_is_not_to_be_had_for_other_machines(host):
+    with pytest.raises(OptionError, match="ssh -L"):
+        serve([], host=host, port=0, browser=False, control=False)
+
+
+def test_a_port_that_is_taken_is_an_error_in_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OptionError, match="without --port a free one"):
+        serve([], host="127.0.0.1", port=other.getsockname()[1], browser=False, control=False)
+
+
+def test_a_run_that_is_not_there_is_an_error_in_one_line():
+    with pytest.raises(OptionError, match="nowhere"):
+        serve(["/nowhere"], host="127.0.0.1", port=0, browser=False, control=False)
+
+
+RUN = """
+import sys, microtune as mt
+from microtune.testing import FakeExecutor, FakeSearcher
+def train(config):
+    for step in range(1000):
+        print("step", flush=True)
+        sys.stdin.readline()
+        mt.report(accuracy=step)
+mt.Tuner(train, param_space={"x": mt.uniform(0, 1)}, metric="accuracy", mode="max", searcher=FakeSearcher(),
+         executor=FakeExecutor(), loggers=(), storage_path=sys.argv[1], name="run").fit()
+"""
+
+
+@contextlib.contextmanager
+def live_run(storage, **how):
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(storage)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how,
+    )  # fmt: skip
+    try:
+        assert process.stdout.readline() == "step\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_the_page_stops_a_run_as_ctrl_c_does(tmp_path, in_background):
+    """Also one that a script started with `&`, for which the shell has interrupts ignored."""
+    how = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)} if in_background else {}
+    with live_run(tmp_path, **how) as run:
+        server = Dashboard(tmp_path, "--control")
+        try:
+            own, token = f"http://127.0.0.1:{server.port}", server.url.partition("token=")[2]
+            path = f"/api/runs/{server.key('run')}/stop"
+            for _ in range(3):  # a second signal would force the end
+                status, body, _ = server.ask(path, "POST", Origin=own, X_Token=token)
+                assert (status, body) == (200, f'{{"asked":{run.pid}}}')
+            run.stdin.write("\n")
+            run.stdin.flush()
+            assert run.wait(SECONDS) in (130, -signal.SIGINT, 143)
+        finally:
+            assert server.end() == 0
+    closed = Reader(str(tmp_path / "run")).last("closed")
+    assert closed is not None
+    assert not closed.body["finished"]
+
+
+def test_a_process_that_only_has_the_number_of_the_driver_is_left_alone(tmp_path):
+    """The driver is dead, and its number went to another process, which would not survive the signal."""
+    run = make_run(tmp_path, "run", [{"lr": 0.5}])
+    innocent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        (run / "journal.lock").write_text(f"process {innocent.pid} on {socket.gethostname()}")
+        driver = Driver(str(run), socket.gethostname(), innocent.pid)
+        with pytest.raises(Exception, match="does not drive the run any more"):
+            driver.stop()
+        assert innocent.poll() is None
+    finally:
+        innocent.communicate(b"\n")
+    assert innocent.returncode == 0
+
+
+def test_a_run_on_another_host_is_stopped_there(tmp_path):
+    with pytest.raises(Exception, match="driven from elsewhere"):
+        Driver(str(tmp_path), "elsewhere", os.getpid()).stop()
