@@ -245,7 +245,10 @@ def detached(how, note):
 
 
 def is_there(pid):
-    return os.path.exists(f"/proc/{pid}") and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # the second one when it ends between opening and reading
+        return False
 
 
 @LINUX
