@@ -29,6 +29,7 @@ _PUBLIC = {
     "remover": ("Remover",),
     "recording": ("PastTrial", "record_run"),
     "results": ("ResultGrid",),
+    "requests": ("stop_run", "stop_trial"),
     "stepping": ("TrialThread",),
     "storage": ("open_run", "runs_in", "storage_path"),
     "summary": ("Summary", "run_status", "summarise"),
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from microtune.remote import as_directory as as_directory
     from microtune.remover import Remover as Remover
     from microtune.recording import PastTrial as PastTrial, record_run as record_run
+    from microtune.requests import stop_run as stop_run, stop_trial as stop_trial
     from microtune.results import ResultGrid as ResultGrid
     from microtune.space import (
         Space as Space, choice as choice, grid_search as grid_search, lograndint as lograndint, loguniform as loguniform,

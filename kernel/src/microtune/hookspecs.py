@@ -94,7 +94,8 @@ def on_result(run: Facts, trial: Trial, result: Result) -> None:
 def decide(run: Facts, trial: Trial, result: Result) -> Decision | None:
     """What does the trial do after this result? `on_result` has told it already; only read here.
 
-    Not asked for a value that the trial returned, nor for what comes from a trial that was interrupted since.
+    Not asked for a value that the trial returned, nor for what comes from a trial that was interrupted since, nor of a
+    trial that somebody outside wants stopped, which is a Stop.
     """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from microtune import events as ev
@@ -50,6 +51,8 @@ class Kernel:
         self.doomed: list[tuple[Trial, str]] = []  # checkpoints to delete once that is committed
         self.to_log: list[Event] = []  # committed, not yet logged
         self.logged = state.seq  # the last event that the loggers have had
+        self.to_stop: set[str] = set()  # ids of trials that somebody outside wants stopped
+        self.requests_due = -math.inf  # when that is looked for again
         self.stop_reason: str | None = None  # the run is to end
         self.signal: int | None = None
         self.error: Exception | None = None  # raised once the run has drained

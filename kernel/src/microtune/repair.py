@@ -224,4 +224,4 @@ def _exchange(folder: str, made: str) -> str:
 
 def beside(folder: str) -> list[str]:
     """What loggers and others have put into the folder of the run."""
-    return sorted(name for name in os.listdir(folder) if name != "trials" and not name.startswith("journal."))
+    return sorted(name for name in os.listdir(folder) if name not in ("trials", "requests") and not name.startswith("journal."))

@@ -223,6 +223,25 @@ def test_the_run_is_stopped_from_the_page(page, dashboard, tmp_path):
         assert not page.text("button.stop")
 
 
+def test_a_trial_is_stopped_from_its_page_and_the_run_goes_on(page, dashboard, tmp_path):
+    with live_run(tmp_path) as run:
+        server = dashboard(tmp_path / "run", "--control")
+        page.open(server.url)
+        page.wait(lambda: page.texts("table.runs tbody th") == ["run"])
+        page.js("(location.hash = arguments[0])", f"#/run/{server.key('run')}/trial/00000")
+        page.wait(lambda: page.text("button.stop") == "Stop the trial")
+        page.js("window.confirm = () => true")
+        page.click("button.stop")
+        page.wait(lambda: "was asked to stop" in page.text("main"))
+        while "stopped" not in page.text(".title"):
+            run.stdin.write("\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == "step\n"
+        assert "stopped on request" in page.text("main")
+        assert not page.text("button.stop")
+        assert run.poll() is None
+
+
 PLOTLY = """
 window.Plotly = {
   react: async (element, data) => { element.data = data; element.textContent = JSON.stringify(data); },

@@ -1,4 +1,4 @@
-"""The command `microtune`: run, resume, repair, ls, show, best, export, import, plugins, and those that plugins bring.
+"""The command `microtune`: run, resume, stop, repair, ls, show, best, export, import, plugins, and those that plugins bring.
 
 Exit codes: 0 it is done; 1 an error, or a run whose trials all failed; 2 the command, an option or a file in it is wrong;
 130, 143 and 129 the run was interrupted by Ctrl-C, SIGTERM or the end of its terminal, and can be resumed. Results go to
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from microtune import __version__, catalog
-from microtune.cli import exporting, importing, looking, plugins, repairing, running
+from microtune.cli import exporting, importing, looking, plugins, repairing, running, stopping
 from microtune.cli.text import plain
 from microtune.faults import MicrotuneError, OptionError
 from microtune.schema import FILE
@@ -94,7 +94,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         add_arguments(sub)
         sub.set_defaults(command=command)
 
-    for family in (running, repairing, looking, exporting, importing, plugins):
+    for family in (running, stopping, repairing, looking, exporting, importing, plugins):
         for name, command in family.COMMANDS.items():
             add(name, command, command.__doc__ or "", partial(family.add_arguments, name))
     asked = next((word for word in argv if not word.startswith("-")), None)

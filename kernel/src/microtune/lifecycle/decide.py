@@ -1,4 +1,4 @@
-"""decide: stop rules, then the scheduler, say what the trial does after this result. In force once committed."""
+"""decide: a request, stop rules, then the scheduler, say what the trial does after this result. In force once committed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from microtune import events as ev
 from microtune.answers import Continue, Pause, Stop, StopRun
 from microtune.faults import PluginError
 from microtune.kernel import Kernel
+from microtune.lifecycle import requested
 from microtune.lifecycle.result import CONTINUE
 from microtune.trial import STOPPED, Result, Trial
 
 
 def decide(k: Kernel, trial: Trial, result: Result) -> None:
-    answer, who = k.ask("decide", trial=trial, result=result)
+    asked = trial.id in k.to_stop
+    answer, who = (requested.STOP, requested.WHO) if asked else k.ask("decide", trial=trial, result=result)
     if answer is None or type(answer) is Continue:
         k.steers[trial.id] = (trial, CONTINUE)
         return

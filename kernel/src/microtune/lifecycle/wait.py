@@ -10,6 +10,7 @@ import signal
 from microtune.answers import Batch, Exited, Reported
 from microtune.faults import PluginError, RunError
 from microtune.kernel import Kernel, say
+from microtune.lifecycle import requested
 
 
 def wait(k: Kernel) -> list[Reported | Exited]:
@@ -30,6 +31,8 @@ def wait(k: Kernel) -> list[Reported | Exited]:
                 os.read(k.facts.wakeup_fd, 1)  # or it would wake the executor again and again
     elif k.now >= deadline:
         k.stop(f"the time budget of {k.facts.limits.time:g} s is used up")
+    if k.now >= k.requests_due:
+        requested.look(k)
     return reports
 
 

@@ -1,7 +1,7 @@
 """Show runs in the browser, live, at an address that only this machine can reach.
 
 PATH is the folder of a run, its name in the default storage, or a folder of runs, whose new runs appear by themselves;
-none: the default storage. The page reads only; with --control the address holds a token, and the page can stop a run.
+none: the default storage. The page only reads; with --control the address holds a token, and it can stop runs and trials.
 
 examples:
   microtune dashboard
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1 (default), localhost or ::1")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
-    parser.add_argument("--control", action="store_true", help="let the page stop a run")
+    parser.add_argument("--control", action="store_true", help="let the page stop runs and trials")
 
 
 def run(arguments: argparse.Namespace) -> int:

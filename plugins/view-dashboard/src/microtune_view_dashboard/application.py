@@ -20,7 +20,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from microtune import MicrotuneError, Reader
+from microtune import MicrotuneError, Reader, stop_run, stop_trial
 from microtune_view_dashboard.folders import listing, read_text
 from microtune_view_dashboard.guard import Guard
 from microtune_view_dashboard.painter import Painter
@@ -34,7 +34,7 @@ _EVENTS = 500  # of a trial, that its page shows; results not counted
 
 
 def application(shelf: Shelf, *, port: int, token: str | None, closing: Callable[[], bool]) -> Starlette:
-    """`token`: what a request that stops a run must carry; None: nothing can be stopped. `closing`: does the server end?"""
+    """`token`: what a request that stops something must carry; None: nothing can be stopped. `closing`: does the server end?"""
     desk = _Desk(shelf, token, closing)
     return Starlette(
         routes=[
@@ -47,7 +47,8 @@ def application(shelf: Shelf, *, port: int, token: str | None, closing: Callable
             Route("/api/runs/{run}/trials/{trial}", desk.trial),
             Route("/api/runs/{run}/trials/{trial}/file", desk.file),
             Route("/api/runs/{run}/figures/{figure}", desk.figure),
-            Route("/api/runs/{run}/stop", desk.stop, methods=["POST"]),
+            Route("/api/runs/{run}/stop", desk.stop_run, methods=["POST"]),
+            Route("/api/runs/{run}/trials/{trial}/stop", desk.stop_trial, methods=["POST"]),
             Mount("/static", StaticFiles(directory=_PAGES)),
         ],
         middleware=[Middleware(Guard, port=port)],
@@ -61,7 +62,7 @@ class _Desk:
         self.painter = Painter()
         self.token = token
         self.closing = closing
-        self._asked: set[tuple[Any, ...]] = set()  # a second signal would force the end: each session is asked once
+        self._asked: dict[tuple[Any, ...], int] = {}  # a second signal would force the end: each session is asked once
 
     # --- the page ----------------------------------------------------------------------------------------------------
 
@@ -146,10 +147,10 @@ class _Desk:
             reader.close()
         with self.shelf.lock:
             row = run.rows[trial].as_json()
+            going_on = run.status()[0] == "running" and row["state"] in ("RUNNING", "PAUSED", "PENDING")
         folder = _folder(run, trial)
-        return _answer(
-            {"row": row, "results": results, "events": events, "more": more, "folder": folder, **listing(folder)}
-        )
+        about = {"row": row, "results": results, "events": events, "more": more, "folder": folder, **listing(folder)}
+        return _answer({**about, "stoppable": going_on and self.token is not None})
 
     def file(self, request: Request) -> Response:
         run, trial = self._trial(request)
@@ -173,19 +174,26 @@ class _Desk:
 
     # --- what changes something --------------------------------------------------------------------------------------
 
-    def stop(self, request: Request) -> Response:
+    def stop_run(self, request: Request) -> Response:
+        self._allow(request)
+        with self.shelf.lock:
+            run = self._run(request)
+            path, session = run.path, (run.path, run.session.get("host"), run.session.get("pid"), run.began)
+        if session not in self._asked:
+            self._asked[session] = stop_run(path)
+        return _answer({"asked": self._asked[session]})
+
+    def stop_trial(self, request: Request) -> Response:
+        self._allow(request)
+        run, trial = self._trial(request)
+        return _answer({"asked": stop_trial(run.path, trial)})
+
+    # --- pieces ------------------------------------------------------------------------------------------------------
+
+    def _allow(self, request: Request) -> None:
         given = request.headers.get("x-token", "")
         if self.token is None or not hmac.compare_digest(given.encode(), self.token.encode()):
             raise HTTPException(403, "Start the dashboard with --control, and open the address that it prints.")
-        with self.shelf.lock:
-            run = self._run(request)
-            driver, session = run.driver, (*run.driver, run.settings.get("seed"), run.began)
-        if session not in self._asked:
-            driver.stop()
-            self._asked.add(session)
-        return _answer({"asked": driver.pid})
-
-    # --- pieces ------------------------------------------------------------------------------------------------------
 
     def _run(self, request: Request) -> Watched:
         run = self.shelf.runs.get(request.path_params["run"])

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from microtune import Event, MicrotuneError, Objective, Reader, Space, run_status
-from microtune_view_dashboard.driver import Driver
 from microtune_view_dashboard.trials import Row
 
 JOURNAL = "journal.db"
@@ -133,10 +132,6 @@ class Watched:
             self.expected = space.count(self.settings.get("num_samples"), points) if self.space else None
 
     # --- what the page shows -----------------------------------------------------------------------------------------
-
-    @property
-    def driver(self) -> Driver:
-        return Driver(self.path, self.session.get("host"), self.session.get("pid"))
 
     def status(self) -> tuple[str, str | None]:
         """One of deleted, damaged, reading, empty, running, finished, interrupted, failed, killed; and why."""

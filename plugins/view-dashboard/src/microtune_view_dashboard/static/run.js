@@ -4,7 +4,7 @@ import { h, show } from "./elements.js";
 import { FigureGrid } from "./figures.js";
 import { duration, moment, number } from "./formats.js";
 import { bar, best, fact, objective, pill, trials, values } from "./parts.js";
-import { ask, stopRun } from "./server.js";
+import { ask, stop as requestStop } from "./server.js";
 import { TrialTable } from "./table.js";
 
 const TABS = ["trials", "figures", "settings"];
@@ -47,7 +47,7 @@ export function runPage(view, key, tab = "trials") {
   async function stop(run) {
     if (!confirm(`Stop the run ${run.name}? Its trials are interrupted, and it can be resumed.`)) return;
     try {
-      const { asked } = await stopRun(key);
+      const { asked } = await requestStop(`api/runs/${key}`);
       note.textContent = `Process ${asked} was asked to stop; the run ends when its trials have left.`;
     } catch (error) {
       note.textContent = error.message;

@@ -14,8 +14,9 @@ export async function ask(path, options = {}) {
   return answer.json();
 }
 
-export function stopRun(key) {
-  return ask(`api/runs/${key}/stop`, { method: "POST", headers: { "X-Token": sessionStorage.getItem("token") ?? "" } });
+/** Of a run, or of one of its trials: `path` is what the server calls it. */
+export function stop(path) {
+  return ask(`${path}/stop`, { method: "POST", headers: { "X-Token": sessionStorage.getItem("token") ?? "" } });
 }
 
 /** Call `heard({key: version})` at every news, `linked(true | false)` as the connection comes and goes. */

@@ -4,21 +4,34 @@ import { curves, flat } from "./curves.js";
 import { h, show } from "./elements.js";
 import { bytes, duration, moment } from "./formats.js";
 import { fact, pill, values } from "./parts.js";
-import { ask } from "./server.js";
+import { ask, stop as requestStop } from "./server.js";
 
 export function trialPage(view, key, id) {
   const path = `api/runs/${key}/trials/${encodeURIComponent(id)}`;
   const told = h("div");
+  const note = h("p.note", { role: "alert" });
   const files = h("div");
   const text = h("div", { "aria-live": "polite" });
-  view.replaceChildren(told, files, text);
+  view.replaceChildren(note, told, files, text);
 
   async function draw() {
     const trial = await ask(path);
     document.title = `trial ${id} – microtune`;
     show(told, story(trial));
+    const button = told.querySelector("button.stop");
+    if (button) button.onclick = () => stop(trial);
     show(files, listing(trial));
     for (const button of files.querySelectorAll("button")) button.onclick = () => open(button.dataset.path);
+  }
+
+  async function stop(trial) {
+    if (!confirm(`Stop trial ${trial.row.id} at its next result? That is final; the run goes on.`)) return;
+    try {
+      await requestStop(path);
+      note.textContent = "The trial was asked to stop: its next result is its last.";
+    } catch (error) {
+      note.textContent = error.message;
+    }
   }
 
   async function open(file) {
@@ -46,7 +59,8 @@ function story(trial) {
   const checkpoints = events.filter((event) => event.kind === "checkpoint" && !gone.has(event.body.path));
   const drawings = curves(results);
   return [
-    h("div.title", {}, h("h1", {}, `Trial ${row.id}`), pill(row.state)),
+    h("div.title", {}, h("h1", {}, `Trial ${row.id}`), pill(row.state),
+      trial.stoppable && h("button.stop", { type: "button" }, "Stop the trial")),
     row.reason && h("p.quiet", {}, row.reason),
     h("dl.facts", {},
       fact("iteration", String(row.iteration ?? "–")), fact("time", duration(row.time) || "–"),
