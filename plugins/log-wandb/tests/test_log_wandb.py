@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import microtune as mt
 from microtune import Event, Facts, Limits, Objective, OptionError, RunError, Space, uniform
 from microtune.testing import FakeExecutor, FakeSearcher
 from microtune_log_wandb import WandbLogger
+from microtune_log_wandb import session as sessions
 from microtune_log_wandb.courier import Courier
 
 Read = Callable[[Path], Any]
@@ -182,6 +185,30 @@ def test_when_the_run_is_over_so_is_the_service(tmp_path: Path) -> None:
     session(tmp_path, created({}), result(1, loss=0.5))
     assert "WANDB_SERVICE" not in os.environ
     assert wandb.run is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the service in the /proc of Linux")
+def test_a_service_that_does_not_end_holds_nobody_up(monkeypatch, caplog) -> None:
+    """As one that has lost its connection: here it is stopped."""
+    monkeypatch.setattr(sessions, "_PATIENCE", 0.5)
+    before = children()
+    mine = sessions.Session("offline")
+    (service,) = children() - before
+    os.kill(service, signal.SIGSTOP)
+    try:
+        mine.close()
+        assert "W&B's service does not end" in caplog.text
+    finally:
+        os.kill(service, signal.SIGKILL)
+        for thread in threading.enumerate():
+            if thread.name == "wandb-teardown":
+                thread.join(60)
+    assert service not in children()
+
+
+def children() -> set[int]:
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for each in lists for pid in each.read_text().split()}
 
 
 def test_an_extended_run_leaves_its_finished_trials_alone(tmp_path: Path, read: Read) -> None:

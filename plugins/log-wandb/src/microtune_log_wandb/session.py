@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import wandb
 
 from microtune import RunError
 
+say = logging.getLogger("microtune")
+_PATIENCE = 30.0  # seconds, when all has been delivered
 _OFFLINE = ("offline", "dryrun", "disabled")
 
 
@@ -43,8 +47,19 @@ class Session:
 
     def close(self) -> None:
         """Not while the program itself has a run of W&B's in this service."""
-        if self._ours and wandb.run is None:
-            wandb.teardown()
+        if not self._ours or wandb.run is not None:
+            return
+        # It waits for the service without a bound, and a service that has lost its connection never hears that it is to end.
+        ending = threading.Thread(target=_end_service, name="wandb-teardown", daemon=True)
+        ending.start()
+        ending.join(_PATIENCE)
+        if ending.is_alive():
+            say.warning("W&B's service does not end: it will with this process")
+
+
+def _end_service() -> None:
+    with suppress(SystemExit):  # with the code of a service that was killed
+        wandb.teardown()
 
 
 @contextmanager
