@@ -191,7 +191,7 @@ def test_when_the_run_is_over_so_is_the_service(tmp_path: Path) -> None:
 def test_a_service_that_does_not_end_holds_nobody_up(monkeypatch, caplog) -> None:
     """As one that has lost its connection: here it is stopped."""
     monkeypatch.setattr(sessions, "_PATIENCE", 0.5)
-    before = children()
+    before, others = children(), threading.enumerate()
     mine = sessions.Session("offline")
     (service,) = children() - before
     os.kill(service, signal.SIGSTOP)
@@ -200,7 +200,7 @@ def test_a_service_that_does_not_end_holds_nobody_up(monkeypatch, caplog) -> Non
         assert "W&B's service does not end" in caplog.text
     finally:
         os.kill(service, signal.SIGKILL)
-        for thread in threading.enumerate():
+        for thread in set(threading.enumerate()) - set(others):
             if thread.name == "wandb-teardown":
                 thread.join(60)
     assert service not in children()

@@ -14,7 +14,7 @@ import wandb
 from microtune import RunError
 
 say = logging.getLogger("microtune")
-_PATIENCE = 30.0  # seconds, when all has been delivered
+_PATIENCE = 10.0  # seconds, when all has been delivered
 _OFFLINE = ("offline", "dryrun", "disabled")
 
 
