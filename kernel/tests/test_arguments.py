@@ -114,7 +114,7 @@ def tuner(trainable=train, **changes):
         ({"trainable": "math:pi"}, "trainable is 3.14159"),
         ({"trainable": "json:JSONDecoder"}, "trainable is the class JSONDecoder"),
     ],
-    ids=lambda value: "" if isinstance(value, str) else repr(value)[:40],
+    ids=lambda value: "" if isinstance(value, str) else repr(value).partition(" at 0x")[0][:40],
 )
 def test_a_bad_argument_is_one_clear_error(bad, message):
     with pytest.raises(mt.OptionError, match=re.escape(message)):
