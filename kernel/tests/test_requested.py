@@ -56,6 +56,19 @@ def test_a_request_for_a_trial_that_is_not_there_is_dropped(scripted, asked):
     assert run.counts["RUNNING"] == 1
 
 
+def test_nothing_is_removed_through_a_link(scripted, tmp_path):
+    run, executor = scripted()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").touch()
+    (elsewhere / "00000").touch()
+    (tmp_path / "run" / "requests").symlink_to(elsewhere)
+    executor.reports("00000", 1, loss=1.0)
+    run.step()
+    assert (elsewhere / "mine").exists()
+    assert run.counts["RUNNING"] == 1
+
+
 def test_it_is_looked_for_now_and_then(scripted, asked, monkeypatch):
     monkeypatch.setattr(requested, "EVERY", 3.0)  # a step takes this executor a second
     run, executor = scripted()

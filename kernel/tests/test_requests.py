@@ -111,6 +111,16 @@ def test_a_run_that_cannot_be_told_from_here_is_ended_there(tmp_path, holder, wh
             mt.stop_run(tmp_path / "run")
 
 
+def test_nothing_is_written_through_a_link(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with driver(tmp_path):
+        (tmp_path / "run" / "requests").symlink_to(elsewhere)
+        with pytest.raises(mt.RunError, match="would write outside of the run"):
+            mt.stop_trial(tmp_path / "run", "0")
+    assert not list(elsewhere.iterdir())
+
+
 @pytest.mark.parametrize(
     ("trial", "why"), [("00000", "trial 00000 of the run in .* is over: it is COMPLETED"), ("7", "has no trial '7'")]
 )

@@ -52,9 +52,11 @@ def stop_trial(path: str | os.PathLike[str], trial_id: str) -> str:
     if trial.state in (COMPLETED, STOPPED, FAILED):
         raise RunError(f"trial {trial.id} of the run in {grid.path!r} is over: it is {trial.state}")
     folder = os.path.join(grid.path, FOLDER)
+    if os.path.islink(folder) or os.path.basename(trial.id) != trial.id:  # a forged run
+        raise RunError(f"trial {trial.id!r} cannot be stopped: that would write outside of the run, in {folder!r}")
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(os.path.join(folder, trial.id), "w"):
+        with open(os.path.join(folder, trial.id), "a"):
             pass
     except OSError as error:
         raise RunError(f"trial {trial.id} cannot be stopped: {folder!r} is not writable: {error.strerror}") from error

@@ -20,6 +20,9 @@ def look(k: Kernel) -> None:
     k.requests_due = k.now + EVERY
     folder = os.path.join(k.facts.path, FOLDER)
     with contextlib.suppress(OSError):  # nobody has asked for anything, most of the time
-        k.to_stop = set(os.listdir(folder))
+        names = set(os.listdir(folder))
+        if os.path.islink(folder):  # what lies elsewhere is nobody's request, and not to be removed
+            return
+        k.to_stop = names
         for trial_id in k.to_stop - k.state.lives.keys():
             os.unlink(os.path.join(folder, trial_id))
