@@ -40,7 +40,9 @@ def test_its_own_names_are_answered(server, host):
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"])
-@pytest.mark.parametrize(("method", "path"), [("GET", "/api/stream"), ("POST", "/api/runs/{key}/stop"), ("POST", STOP_TRIAL)])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api/stream"), ("POST", "/api/runs/{key}/stop"), ("POST", STOP_TRIAL)]
+)
 def test_a_request_from_another_site_is_refused(server, method, path, origin):
     token = server.url.partition("token=")[2]
     headers = {"Origin": origin.format(port=server.port), "X_Token": token}
@@ -48,7 +50,8 @@ def test_a_request_from_another_site_is_refused(server, method, path, origin):
 
 
 @pytest.mark.parametrize(
-    ("path", "got_so_far"), [("/api/runs/{key}/stop", "nobody drives the run"), (STOP_TRIAL, "is over: it is COMPLETED")]
+    ("path", "got_so_far"),
+    [("/api/runs/{key}/stop", "nobody drives the run"), (STOP_TRIAL, "is over: it is COMPLETED")],
 )
 def test_stopping_needs_an_origin_and_the_token(server, path, got_so_far):
     path, own = path.format(key=server.key("run")), f"http://127.0.0.1:{server.port}"

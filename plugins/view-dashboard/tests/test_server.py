@@ -79,15 +79,21 @@ def train(config):
         print("step", flush=True)
         sys.stdin.readline()
         mt.report(accuracy=step)
-mt.Tuner(train, param_space={"x": mt.uniform(0, 1)}, metric="accuracy", mode="max", num_samples=2,
-         searcher=FakeSearcher(), executor=FakeExecutor(), loggers=(), storage_path=sys.argv[1], name="run").fit()
+tuner = mt.Tuner(train, param_space={"x": mt.uniform(0, 1)}, metric="accuracy", mode="max", num_samples=2,
+                 searcher=FakeSearcher(), executor=FakeExecutor(), loggers=(), storage_path=sys.argv[1], name="run")
+for session in range(int(sys.argv[2]) - 1):
+    try:
+        tuner.fit()
+    except KeyboardInterrupt:
+        tuner = mt.Tuner.restore(tuner.path, train, searcher=FakeSearcher(), executor=FakeExecutor())
+tuner.fit()
 """
 
 
 @contextlib.contextmanager
-def live_run(storage):
+def live_run(storage, *, sessions=1):
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(storage)],
+        [sys.executable, "-c", RUN, str(storage), str(sessions)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -99,16 +105,19 @@ def live_run(storage):
 
 
 def test_the_page_stops_a_run_as_ctrl_c_does(tmp_path):
-    with live_run(tmp_path) as run:
+    with live_run(tmp_path, sessions=2) as run:  # as a notebook does, which resumes where it was stopped
         server = Dashboard(tmp_path, "--control")
         try:
             own, token = f"http://127.0.0.1:{server.port}", server.url.partition("token=")[2]
             path = f"/api/runs/{server.key('run')}/stop"
-            for _ in range(3):  # a second signal would force the end
-                status, body, _ = server.ask(path, "POST", Origin=own, X_Token=token)
-                assert (status, body) == (200, f'{{"asked":{run.pid}}}')
-            run.stdin.write("\n")
-            run.stdin.flush()
+            for session in (1, 2):
+                for _ in range(3):  # a second signal would force the end
+                    status, body, _ = server.ask(path, "POST", Origin=own, X_Token=token)
+                    assert (status, body) == (200, f'{{"asked":{run.pid}}}')
+                run.stdin.write("\n")
+                run.stdin.flush()
+                if session == 1:
+                    assert run.stdout.readline() == "step\n"
             assert run.wait(SECONDS) in (130, -signal.SIGINT, 143)
         finally:
             assert server.end() == 0

@@ -7,6 +7,7 @@ import hmac
 import json
 import math
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from importlib.util import find_spec
 from typing import Any
@@ -24,7 +25,7 @@ from microtune import MicrotuneError, Reader, stop_run, stop_trial
 from microtune_view_dashboard.folders import listing, read_text
 from microtune_view_dashboard.guard import Guard
 from microtune_view_dashboard.painter import Painter
-from microtune_view_dashboard.shelf import Shelf
+from microtune_view_dashboard.shelf import TURN, Shelf
 from microtune_view_dashboard.watched import Watched
 
 _PAGES = os.path.join(os.path.dirname(__file__), "static")
@@ -178,7 +179,8 @@ class _Desk:
         self._allow(request)
         with self.shelf.lock:
             run = self._run(request)
-            path, session = run.path, (run.path, run.session.get("host"), run.session.get("pid"), run.began)
+            run.poll(time.monotonic() + TURN)  # a session that began within the last second is another one
+            path, session = run.path, (run.path, run.session.get("host"), run.session.get("pid"), run.session_began)
         if session not in self._asked:
             self._asked[session] = stop_run(path)
         return _answer({"asked": self._asked[session]})

@@ -11,7 +11,7 @@ from microtune import MicrotuneError, OptionError, open_run, runs_in, storage_pa
 from microtune_view_dashboard.watched import JOURNAL, Watched
 
 _EVERY = 1.0  # seconds between two looks at the disk, however many ask
-_TURN = 0.3  # seconds of reading at a time: long journals come piece by piece, and Ctrl-C waits for no more than this
+TURN = 0.3  # seconds of reading at a time: long journals come piece by piece, and Ctrl-C waits for no more than this
 
 
 class Shelf:
@@ -48,7 +48,7 @@ class Shelf:
                 return
             for storage in self.storages:
                 self._scan(storage)
-            deadline = now + _TURN
+            deadline = now + TURN
             unfinished = False
             for run in [*self.runs.values()]:
                 run.poll(deadline)

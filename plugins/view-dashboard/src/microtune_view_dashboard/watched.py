@@ -45,7 +45,7 @@ class Watched:
         self.began: float | None = None
         self.results = 0
         self._before = 0.0  # seconds of the sessions before this one
-        self._session_began = self._last_at = 0.0
+        self.session_began = self._last_at = 0.0
         self._pace: deque[tuple[float, int]] = deque(maxlen=120)
 
     @property
@@ -114,8 +114,8 @@ class Watched:
                 self.columns["config"].update(dict.fromkeys(row.config))
 
     def _begin(self, event: Event) -> None:
-        self._before += max(0.0, self._last_at - self._session_began)
-        self._session_began = self._last_at = event.at  # a virtual clock may start anew
+        self._before += max(0.0, self._last_at - self.session_began)
+        self.session_began = self._last_at = event.at  # a virtual clock may start anew
         self._pace.clear()
         self.began = event.at if self.began is None else self.began
         self.closed = None
@@ -152,7 +152,7 @@ class Watched:
             "key": self.key, "name": self.name, "path": self.path, "status": status, "reason": reason, "began": self.began,
             "metric": self.settings.get("metric"), "mode": self.settings.get("mode"), "trials": len(self.rows),
             "states": states, "expected": self.expected, "best": self._best(),
-            "elapsed": self._before + self._last_at - self._session_began, "results": self.results,
+            "elapsed": self._before + self._last_at - self.session_began, "results": self.results,
             "per_minute": self._per_minute(), "seq": self.seq,
         }  # fmt: skip
 
