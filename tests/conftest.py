@@ -23,7 +23,9 @@ def cluster() -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init(num_cpus=3, include_dashboard=False, object_store_memory=200_000_000, logging_level="ERROR", log_to_driver=False)
+    ray.init(
+        num_cpus=3, include_dashboard=False, object_store_memory=200_000_000, logging_level="ERROR", log_to_driver=False
+    )
     yield
     ray.shutdown()
 
@@ -36,3 +38,18 @@ def by_value(request: pytest.FixtureRequest) -> Iterator[None]:
     cloudpickle.register_pickle_by_value(request.module)
     yield
     cloudpickle.unregister_pickle_by_value(request.module)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What test_compositions.py found to work together. A letter for each executor: inline, local, ray, simulated."""
+    passed = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    found = {tuple(value) for report in passed for name, value in report.user_properties if name == "composition"}
+    if not found:
+        return
+    searchers, schedulers, executors = (sorted(set(names)) for names in zip(*found, strict=True))
+    heads = [f"`{name.partition(':')[0]}`" for name in searchers]
+    terminalreporter.write_line(f"| | {' | '.join(heads)} |")
+    terminalreporter.write_line("|---" * (len(searchers) + 1) + "|")
+    for scheduler in schedulers:
+        cells = [" ".join(name[0] for name in executors if (each, scheduler, name) in found) for each in searchers]
+        terminalreporter.write_line(f"| {f'`{scheduler}`' if scheduler else 'no scheduler'} | {' | '.join(cells)} |")

@@ -6,7 +6,6 @@ What a searcher or scheduler of its own does is its own tests' affair. Here nobo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +96,13 @@ def story(path: str) -> list[Any]:
     ]
 
 
-FOUND: set[tuple[str, str, str]] = set()
-
-
 @pytest.mark.usefixtures("cluster", "by_value")
 @pytest.mark.parametrize("executor", EXECUTED)
 @pytest.mark.parametrize("scheduler", SCHEDULED)
 @pytest.mark.parametrize("searcher", SEARCHED)
-def test_any_searcher_works_with_any_scheduler_on_any_executor(searcher, scheduler, executor, tmp_path):
+def test_any_searcher_works_with_any_scheduler_on_any_executor(
+    searcher, scheduler, executor, tmp_path, record_property
+):
     whole = finish(tuner(tmp_path / "whole", searcher, scheduler, executor))
     check(whole.path)
     image = killed(tuner(tmp_path / "parts", searcher, scheduler, executor), 20, tmp_path)
@@ -113,22 +111,4 @@ def test_any_searcher_works_with_any_scheduler_on_any_executor(searcher, schedul
     check(os.fspath(image))
     if executor.startswith("simulated"):
         assert story(os.fspath(image)) == story(whole.path), "it is deterministic, and so is everyone else"
-    FOUND.add((searcher, scheduler, executor))
-
-
-def test_the_table_of_what_works_together(capsys):
-    """What README shows, once everything is installed."""
-    with capsys.disabled():
-        print("\n".join(["", *table()]))
-    assert len(FOUND) == len(SEARCHED) * len(SCHEDULED) * len(EXECUTED)
-
-
-def table() -> Iterator[str]:
-    """A letter for each executor: inline, local, ray, simulated."""
-    yield "| | " + " | ".join(f"`{searcher.partition(':')[0]}`" for searcher in SEARCHED) + " |"
-    yield "|---" * (len(SEARCHED) + 1) + "|"
-    for scheduler in SCHEDULED:
-        cells = [
-            " ".join(executor[0] for executor in EXECUTED if (searcher, scheduler, executor) in FOUND) for searcher in SEARCHED
-        ]
-        yield f"| {f'`{scheduler}`' if scheduler else 'no scheduler'} | {' | '.join(cells)} |"
+    record_property("composition", (searcher, scheduler, executor))  # for the table, which conftest.py prints
