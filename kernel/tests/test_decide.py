@@ -49,6 +49,26 @@ def test_a_stop_is_in_force_once_committed(scripted, journalled):
     assert len(searcher.told) == 3
 
 
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_trial_that_was_cut_short_is_told_apart_from_one_that_had_all_of_its_training(finished, scripted, journalled):
+    ended = []
+
+    class Watcher:
+        @mt.hookimpl
+        def on_end(self, trial):
+            ended.append((trial.state, trial.finished))
+
+    run, executor = scripted(stop=[Watcher()], scheduler=decides(mt.Stop("max_t", finished=finished)))
+    executor.reports("00000", 1, loss=1.0)
+    run.step()
+    assert ended == [("STOPPED", finished)]
+    assert journalled("ended")[0].body == {
+        "state": "STOPPED",
+        "reason": "max_t",
+        **({"finished": True} if finished else {}),
+    }
+
+
 def test_a_pause_is_in_force_once_committed(scripted, journalled):
     searcher = FakeSearcher()
     run, executor = scripted(searcher=searcher, num_samples=2, scheduler=decides(mt.Pause("rung")))
@@ -90,7 +110,10 @@ def test_stop_run_keeps_the_trials(scripted, journalled):
     executor.reports("00001", 1, loss=1.0)
     run.step()
     assert run.counts["PENDING"] == 2
-    assert sorted(executor.steered, key=lambda pair: pair[0]) == [("00000", mt.Pause("enough")), ("00001", mt.Pause("enough"))]
+    assert sorted(executor.steered, key=lambda pair: pair[0]) == [
+        ("00000", mt.Pause("enough")),
+        ("00001", mt.Pause("enough")),
+    ]
     assert [event.body["decision"] for event in journalled("decided")] == ["stop_run"]
     assert not any(told[0] == "end" for told in searcher.told)
 
@@ -119,7 +142,9 @@ def test_a_result_that_comes_with_the_loss_of_its_worker_is_decided_as_if_it_had
 def test_an_answer_of_the_wrong_type_is_an_error_that_names_the_plugin(answer, scripted, journalled):
     run, executor = scripted(scheduler=decides(answer))
     executor.reports("00000", 1, loss=1.0)
-    with pytest.raises(mt.PluginError, match=r"'FakeScheduler' answered decide with .* it may answer Continue, Pause, Stop"):
+    with pytest.raises(
+        mt.PluginError, match=r"'FakeScheduler' answered decide with .* it may answer Continue, Pause, Stop"
+    ):
         run.step()
     assert len(journalled("result")) == 1  # what the batch has recorded is committed
 
@@ -127,7 +152,9 @@ def test_an_answer_of_the_wrong_type_is_an_error_that_names_the_plugin(answer, s
 def test_a_reason_that_is_no_text_does_not_poison_the_journal(scripted, journalled):
     run, executor = scripted(scheduler=decides(mt.Stop(ValueError("a reason?"))))
     executor.reports("00000", 1, loss=1.0)
-    with pytest.raises(mt.RunError, match="the event 'decided' of trial 00000 cannot be written down, as it is not JSON"):
+    with pytest.raises(
+        mt.RunError, match="the event 'decided' of trial 00000 cannot be written down, as it is not JSON"
+    ):
         run.step()
     assert [event.kind for event in journalled()] == ["opened", "created", "launched", "result"]
 
@@ -136,7 +163,9 @@ def test_a_scheduler_that_fails_stops_the_run_with_the_result_on_disk(tuner, res
     def decide(trial, result):
         raise LookupError("no rung")
 
-    with pytest.raises(mt.PluginError, match="scheduler 'FakeScheduler' failed in decide for trial 00000: LookupError: no"):
+    with pytest.raises(
+        mt.PluginError, match="scheduler 'FakeScheduler' failed in decide for trial 00000: LookupError: no"
+    ):
         tuner(scheduler=FakeScheduler(decide=decide)).fit()
     assert len(journalled("result")) == 1
     assert restored(scheduler=FakeScheduler()).fit()[0].state == "COMPLETED"

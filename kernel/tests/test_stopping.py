@@ -56,12 +56,12 @@ def stops(stop, metrics, iteration=1):
 
 
 def test_a_dict_stops_at_or_above_a_value_as_in_ray_tune():
-    assert stops({"accuracy": 0.9}, {"accuracy": 0.9}) == Stop("accuracy >= 0.9")
+    assert stops({"accuracy": 0.9}, {"accuracy": 0.9}) == Stop("accuracy >= 0.9", finished=True)
     assert stops({"accuracy": 0.9}, {"accuracy": 0.89}) is None
     assert stops({"training_iteration": 3}, {}, iteration=2) is None
-    assert stops({"training_iteration": 3}, {}, iteration=3) == Stop("training_iteration >= 3")
-    assert stops({"time_total_s": 0.5}, {}) == Stop("time_total_s >= 0.5")
-    assert stops({"eval/accuracy": 0.5, "x": 9}, {"eval": {"accuracy": 1}}) == Stop("eval/accuracy >= 0.5")
+    assert stops({"training_iteration": 3}, {}, iteration=3) == Stop("training_iteration >= 3", finished=True)
+    assert stops({"time_total_s": 0.5}, {}) == Stop("time_total_s >= 0.5", finished=True)
+    assert stops({"eval/accuracy": 0.5, "x": 9}, {"eval": {"accuracy": 1}}) == Stop("eval/accuracy >= 0.5", finished=True)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_dict_stops_at_or_above_a_value_as_in_ray_tune():
     ],
 )
 def test_an_expression_stops_when_it_holds(text, metrics, answer):
-    assert stops(text, metrics) == (None if answer is None else Stop(answer))
+    assert stops(text, metrics) == (None if answer is None else Stop(answer, finished=True))
 
 
 @pytest.mark.parametrize("value", [math.nan, None, "0.01", [0.01]])
@@ -146,7 +146,7 @@ def test_a_function_hears_the_trial_and_its_metrics_with_the_counters():
 
     house = House(*parse_stop(fed_up))
     assert house.result("t1", loss=1) is None
-    assert house.result("t1", loss=6) == Stop(f"{fed_up.__qualname__} is true")
+    assert house.result("t1", loss=6) == Stop(f"{fed_up.__qualname__} is true", finished=True)
     assert heard[0] == ("t1", {"loss": 1, "training_iteration": 1, "time_total_s": 0.1})
 
 

@@ -54,6 +54,24 @@ def test_a_trial_has_its_config_its_last_metrics_and_how_it_ended():
     assert "'loss': 3" in repr(trial)
 
 
+def test_a_trial_is_finished_if_it_had_all_of_its_training(tmp_path):
+    def train(config):
+        for step in range(1, 4):
+            if config["x"] == 9:
+                raise ValueError
+            mt.report(loss=config["x"] * step)
+
+    cut = FakeScheduler(decide=lambda trial, result: mt.Stop("its rung") if trial.config["x"] == 3 else None)
+    grid = tuner(train, trials=[1, 2, 3, 9], stop="loss >= 4", scheduler=cut).fit()
+    known = [("COMPLETED", True), ("STOPPED", True), ("STOPPED", False), ("FAILED", False)]
+    assert [(trial.state, trial.finished) for trial in grid] == known
+    again = mt.record_run(
+        tmp_path / "again", metric="loss", mode="min", source="a test",
+        trials=[mt.PastTrial(t.config, t.state, finished=t.finished) for t in grid],
+    )  # fmt: skip
+    assert [(trial.state, trial.finished) for trial in again] == known
+
+
 def test_the_history_has_every_result_in_order():
     (trial,) = curves([3, 1, 2])
     assert [(row["loss"], row["training_iteration"], row["time_total_s"]) for row in trial.history] == [

@@ -69,10 +69,15 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The trial is over and is never resumed. `trial_id` is for `suggest`, which ends a paused trial with it."""
+    """The trial is over and is never resumed. `trial_id` is for `suggest`, which ends a paused trial with it.
+
+    `finished`: it has had all the training that it was to have, so what it reported last is its value, as if it had come to
+    its end by itself. A stop rule and a scheduler's limit say so. False: it was cut short, and would have got further.
+    """
 
     reason: str
     trial_id: str | None = None
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ checkpoint   {iteration, path}                                     committed; ju
 result       {iteration, metrics, time_total_s, checkpoint?, repeat?}   repeat: true at an iteration already reported
 decided      {decision: pause | stop | stop_run, reason, by}       a Continue is not written. pause: RUNNING -> PAUSED
 interrupted  {reason, failure?, counted?}                          RUNNING -> PENDING: a retry, a lost worker, the run's end
-ended        {state, reason, failure?}                             COMPLETED, STOPPED or FAILED; once per trial
+ended        {state, reason, finished?, failure?}                  COMPLETED, STOPPED or FAILED; once per trial. finished:
+                                                                   true of one that was stopped, but had all its training
 deleted      {path, instead?}                                      a checkpoint that goes; instead: it was found missing
 fault        {plugin?, hook?, message, traceback?}                 something went wrong that did not end the run
 closed       {reason, finished, error?}                            the session ended in order. finished: nothing is left to do
@@ -29,6 +30,8 @@ of warm_start as far as they count. A run that was imported has `imported_from`,
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from microtune import trial as states
 
 VERSION = 1
 
@@ -57,3 +60,8 @@ class Event(NamedTuple):
     kind: str
     trial: str | None
     body: dict[str, Any]
+
+
+def finished(ended: dict[str, Any]) -> bool:
+    """Whether the trial of this `ended` event had all the training that it was to have."""
+    return bool(ended.get("finished", ended["state"] == states.COMPLETED))

@@ -94,6 +94,9 @@ def on_result(run: Facts, trial: Trial, result: Result) -> None:
 def decide(run: Facts, trial: Trial, result: Result) -> Decision | None:
     """What does the trial do after this result? `on_result` has told it already; only read here.
 
+    A Stop at the end of all the training that a trial was to have, such as at a `max_t`, says `finished=True`: models take
+    the trial's last value for its value. Any other cuts it short.
+
     Not asked for a value that the trial returned, nor for what comes from a trial that was interrupted since, nor of a
     trial that somebody outside wants stopped, which is a Stop.
     """
@@ -128,7 +131,11 @@ def checkpoint(run: Facts, trial: Trial, checkpoint: str) -> list[str] | None:
 
 @hookspec
 def on_end(run: Facts, trial: Trial) -> None:
-    """The trial is over, once: `trial.state` is COMPLETED, STOPPED or FAILED and `trial.reason` says why."""
+    """The trial is over, once: `trial.state` is COMPLETED, STOPPED or FAILED and `trial.reason` says why.
+
+    `trial.finished`: its last value is that of a trial which had all of its training. One that was cut short is told to a
+    model as what it is, never as if it had finished.
+    """
 
 
 @hookspec

@@ -22,7 +22,7 @@ from microtune.replay import State
 from microtune.results import ResultGrid
 from microtune.rows import is_id
 from microtune.space import Space
-from microtune.trial import COMPLETED, ENDED, FAILED, PENDING, Result
+from microtune.trial import COMPLETED, ENDED, FAILED, PENDING, STOPPED, Result
 
 _BATCH = 10_000  # events to a transaction
 _STATES = (*sorted(ENDED), PENDING)
@@ -41,6 +41,7 @@ class PastTrial(NamedTuple):
     began: float | None = None
     ended: float | None = None
     id: str | None = None  # letters, digits, _ and -; None: its number
+    finished: bool = False  # though it is STOPPED, it had all of its training; one that is COMPLETED had so anyway
 
 
 def record_run(
@@ -163,6 +164,8 @@ def _facts(number: int, trial_id: str, trial: PastTrial, began: float) -> Iterat
         yield now, ev.INTERRUPTED, trial_id, {"reason": trial.reason or "it was not over"}
         return
     ending: dict[str, Any] = {"state": trial.state, "reason": trial.reason or trial.state.lower()}
+    if trial.state == STOPPED and trial.finished:
+        ending["finished"] = True
     if trial.state == FAILED:
         ending["failure"] = {"kind": "error", "message": ending["reason"], "traceback": trial.error or ""}
     yield now, ev.ENDED, trial_id, ending

@@ -184,7 +184,7 @@ class State:
 
     def _ended(self, event: Event) -> Trial:
         life = self._life(event)
-        trial = self._move(life, event.body["state"], event.body["reason"])
+        trial = self._move(life, event.body["state"], event.body["reason"], finished=ev.finished(event.body))
         self._restore_from(life, None)
         return trial
 

@@ -77,7 +77,7 @@ class Condition:
     def decide(self, result: Result) -> Decision | None:
         for alternative in self.alternatives:
             if all(comparison.holds(result) for comparison in alternative):
-                return Stop(" and ".join(map(str, alternative)))
+                return Stop(" and ".join(map(str, alternative)), finished=True)
         return None
 
     def __repr__(self) -> str:
@@ -94,7 +94,8 @@ class Predicate:
     @hookimpl
     def decide(self, trial: Trial, result: Result) -> Decision | None:
         counted = {"training_iteration": result.training_iteration, "time_total_s": result.time_total_s}
-        return Stop(f"{self.name} is true") if self.func(trial.id, {**result.metrics, **counted}) else None
+        true = self.func(trial.id, {**result.metrics, **counted})
+        return Stop(f"{self.name} is true", finished=True) if true else None
 
     def __repr__(self) -> str:
         return f"Predicate({self.name})"
@@ -159,7 +160,8 @@ class TrialPlateau:
         std = _std(window)
         if not std <= self.std:  # NaN is neither above nor below
             return None
-        return Stop(f"plateau: the last {self.num_results} values of {metric} have a standard deviation of {std:.3g}")
+        reason = f"plateau: the last {self.num_results} values of {metric} have a standard deviation of {std:.3g}"
+        return Stop(reason, finished=True)
 
 
 class ExperimentPlateau:

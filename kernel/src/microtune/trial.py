@@ -47,6 +47,7 @@ class Trial(NamedTuple):
     checkpoint: str | None = None  # where the next launch restores from
     iteration: int = 0  # training_iteration of its last result
     folder: str = ""
+    finished: bool = False  # it is over and had all of its training: it came to its end, or was stopped where that is
 
     def moved(self, state: str, reason: str | None = None, **changes: Any) -> Trial:
         if state not in TRANSITIONS[self.state]:

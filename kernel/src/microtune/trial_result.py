@@ -17,7 +17,8 @@ class TrialResult:
     """One trial: its config, its last metrics, how it ended.
 
     `metrics` include `training_iteration` and `time_total_s`; `checkpoint` is the one of the step that they are from, or
-    None; `error` is the original traceback of a failed trial; `folder` is the trial's own.
+    None; `finished`: it had all of its training, and is neither cut short nor still going on; `error` is the original
+    traceback of a failed trial; `folder` is the trial's own.
     """
 
     def __init__(self, grid: ResultGrid, trial_id: str, number: int, config: dict[str, Any]) -> None:
@@ -27,6 +28,7 @@ class TrialResult:
         self.metrics: dict[str, Any] = {}
         self.state = PENDING
         self.reason: str | None = None
+        self.finished = False
         self.error: str | None = None
         self.folder = os.path.join(grid.path, "trials", trial_id)
         self.checkpoints: dict[int, str] = {}  # by iteration; those that were not deleted
@@ -78,7 +80,7 @@ def take(trial: TrialResult, kind: str, body: dict[str, Any]) -> None:
     elif kind == ev.DELETED:
         trial.checkpoints = {i: path for i, path in trial.checkpoints.items() if path != body["path"]}
     elif kind == ev.ENDED:
-        trial.state, trial.reason = body["state"], body["reason"]
+        trial.state, trial.reason, trial.finished = body["state"], body["reason"], ev.finished(body)
         failure = body.get("failure")
         trial.error = (failure["traceback"] or failure["message"]) if failure else None
     elif kind == ev.DECIDED:

@@ -106,7 +106,7 @@ class WarmStart(Modifier):
             result = Result(body["metrics"], body["iteration"], body["time_total_s"], event.at)
             self.inner.on_result(run=run, trial=trial, result=result)
         elif event.kind == ev.ENDED:
-            trial = trials[trial_id]._replace(state=body["state"], reason=body["reason"])
+            trial = trials[trial_id]._replace(state=body["state"], reason=body["reason"], finished=ev.finished(body))
             self.inner.on_end(run=run, trial=trial)
         else:
             return

@@ -42,7 +42,9 @@ SPACE = {"x": mt.uniform(0, 1), "kind": mt.choice(["a", "b"]), "fixed": {"deep":
 
 
 class Planner:
-    """Stops the third trial, pauses the fifth and seventh, sends the fifth on from another's checkpoint, ends the run once."""
+    """Stops the third trial, and the first where it ends anyway. Pauses the fifth and the seventh, sends the fifth on from
+    another's checkpoint, and ends the run once.
+    """
 
     def __init__(self, *, stop_at: float = 1e9) -> None:
         self.stop_at = stop_at
@@ -56,6 +58,8 @@ class Planner:
             return mt.StopRun("enough for today")
         if result.training_iteration == 2 and trial.number == 2:
             return mt.Stop("too slow")
+        if result.training_iteration == 5 and trial.number == 0:
+            return mt.Stop("that was all", finished=True)
         if result.training_iteration == 2 and trial.number in (4, 6) and trial.id not in self.moved:
             return mt.Pause("rung 1")
         return None

@@ -186,9 +186,9 @@ def test_who_was_cut_short_is_pruned_and_who_was_stopped_at_the_end_is_complete(
 
         @mt.hookimpl
         def decide(self, trial, result):
-            if trial.config["x"] > 0.5 or result.training_iteration == 3:
+            if trial.config["x"] > 0.5:
                 return mt.Stop("its rung")
-            return None
+            return mt.Stop("the last rung", finished=True) if result.training_iteration == 3 else None
 
     grid = tuned(tmp_path, scheduler=Halving())
     assert {trial.state for trial in grid} == {"STOPPED"}

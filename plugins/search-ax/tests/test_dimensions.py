@@ -86,7 +86,13 @@ def test_what_is_never_drawn_is_never_proposed_and_ax_knows_no_such_point():
     ("spec", "size"),
     [
         ({"a": randint(0, 3), "b": choice(["x", "y", "z"])}, 9),
-        ({"a": choice([{"b": randint(0, 3), "c": choice([1, 2])}, {"d": randint(0, 5)}, "none"]), "e": randint(0, 2)}, 24),
+        (
+            {
+                "a": choice([{"b": randint(0, 3), "c": choice([1, 2])}, {"d": randint(0, 5)}, "none"]),
+                "e": randint(0, 2),
+            },
+            24,
+        ),
         ({"a": choice(["x", "y", "z"], weights=[1, 0, 1])}, 2),
         ({"a": randint(0, 3), "b": uniform(0, 1)}, None),
     ],
@@ -115,7 +121,8 @@ def test_a_constraint_names_parameters_as_the_space_does():
 
 
 @pytest.mark.parametrize(
-    ("expression", "why"), [("log <= 0.1", "log scale"), ("x + kind <= 1", "is a choice"), ("x + z <= 1", r"'z'.*\['x', 'xy'")]
+    ("expression", "why"),
+    [("log <= 0.1", "log scale"), ("x + kind <= 1", "is a choice"), ("x + z <= 1", r"'z'.*\['x', 'xy'")],
 )
 def test_a_constraint_that_ax_cannot_keep_is_refused_with_the_reason(expression, why):
     with pytest.raises(OptionError, match=why):

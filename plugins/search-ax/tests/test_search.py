@@ -15,6 +15,7 @@ from microtune import (
     Result,
     Space,
     Start,
+    Stop,
     Trial,
     Tuner,
     Wait,
@@ -24,7 +25,7 @@ from microtune import (
     randint,
     uniform,
 )  # fmt: skip
-from microtune.testing import FakeExecutor
+from microtune.testing import FakeExecutor, FakeScheduler
 from microtune.testing.trainables import bowl, loss_of, unreliable
 from microtune_search_ax import AxSearch
 from microtune_search_ax.calm import calm
@@ -67,8 +68,9 @@ class Search:
         self.searcher.on_result(run=self.run, trial=trial, result=Result(metrics, step, 0.0, 0.0))
         return trial
 
-    def end(self, trial, state="COMPLETED", reason=None):
-        self.searcher.on_end(trial=trial._replace(state=state, reason=reason))
+    def end(self, trial, state="COMPLETED", reason=None, *, finished=False):
+        finished = finished or state == "COMPLETED"
+        self.searcher.on_end(trial=trial._replace(state=state, reason=reason, finished=finished))
 
     def whole(self, config=None):
         trial = self.start(config)
@@ -89,11 +91,12 @@ class Search:
         return [tuple(row) for row in frame[["trial_index", "step", "mean"]].itertuples(index=False)]
 
 
-def tuned(space=FLAT, trainable=bowl, *, workers=1, num_samples=8, **options):
+def tuned(space=FLAT, trainable=bowl, *, workers=1, num_samples=8, scheduler=None, **options):
     searcher = AxSearch(**{"initialization_budget": 6, **options})
     Tuner(
         trainable, param_space=space, metric="loss", mode="min", num_samples=num_samples, seed=1, storage_path=":memory:",
-        loggers=(), searcher=searcher, executor=FakeExecutor(workers=workers), stop={"training_iteration": 3},
+        loggers=(), searcher=searcher, scheduler=scheduler, executor=FakeExecutor(workers=workers),
+        stop={"training_iteration": 3},
     ).fit()  # fmt: skip
     return searcher
 
@@ -103,14 +106,15 @@ def tuned(space=FLAT, trainable=bowl, *, workers=1, num_samples=8, **options):
 
 def test_each_fate_is_told_in_the_words_of_ax():
     search = Search(method="random_search")
-    trials = [search.start() for _ in range(6)]
+    trials = [search.start() for _ in range(7)]
     search.end(search.report(trials[0], 5, loss=0.5))
     search.end(search.report(trials[1], 3, loss=0.7), "STOPPED", "rung 3")
     search.end(search.report(trials[2], 1, loss=0.1), "FAILED", "ValueError")
     search.end(search.report(trials[3], 2, loss=math.nan))
     search.end(trials[4], "STOPPED", "infeasible")
-    assert search.statuses == ["COMPLETED", "EARLY_STOPPED", "FAILED", "ABANDONED", "ABANDONED", "RUNNING"]
-    assert search.data() == [(0, 5, 0.5), (1, 3, 0.7)]
+    search.end(search.report(trials[5], 4, loss=0.2), "STOPPED", "loss < 0.25", finished=True)
+    assert search.statuses == ["COMPLETED", "EARLY_STOPPED", "FAILED", "ABANDONED", "ABANDONED", "COMPLETED", "RUNNING"]
+    assert search.data() == [(0, 5, 0.5), (1, 3, 0.7), (5, 4, 0.2)]
 
 
 def test_a_trial_stands_for_its_last_result_with_a_step():
@@ -133,7 +137,8 @@ def test_a_trial_that_diverges_in_the_end_is_not_told_as_what_it_was_before():
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_no_trial_that_ended_is_running_for_ax(workers):
-    searcher = tuned(trainable=unreliable, workers=workers, num_samples=13, method="random_search")
+    cut = FakeScheduler(decide=lambda trial, result: Stop("its rung") if trial.number == 4 else None)
+    searcher = tuned(trainable=unreliable, workers=workers, num_samples=13, scheduler=cut, method="random_search")
     with calm():
         statuses = set(searcher.client.summarize()["trial_status"])
     assert statuses == {"COMPLETED", "FAILED", "ABANDONED", "EARLY_STOPPED"}
@@ -143,7 +148,7 @@ def test_where_every_trial_is_stopped_the_model_takes_over_all_the_same():
     search = Search(initialization_budget=4)
     for _ in range(4):
         trial = search.start()
-        search.end(search.report(trial, 3, loss=loss_of(trial.config)), "STOPPED", "training_iteration")
+        search.end(search.report(trial, 3, loss=loss_of(trial.config)), "STOPPED", "its rung")
     assert search.ask().token["node"] == "MBM"
 
 
@@ -204,7 +209,11 @@ def test_it_proposes_what_ax_alone_proposes():
                 RangeParameterConfig("lr", (1e-4, 1.0), "float", scaling="log"),
                 RangeParameterConfig("n", (1, 8), "int"),
                 ChoiceParameterConfig(
-                    "kind", ["one", "two"], "str", is_ordered=True, dependent_parameters={"one": ["of", "m"], "two": ["k"]}
+                    "kind",
+                    ["one", "two"],
+                    "str",
+                    is_ordered=True,
+                    dependent_parameters={"one": ["of", "m"], "two": ["k"]},
                 ),
                 ChoiceParameterConfig("of", ["a", "b", "c"], "str", is_ordered=False),
                 RangeParameterConfig("m", (0, 1), "float"),
@@ -284,7 +293,11 @@ def test_several_objectives_with_a_threshold_and_a_constraint():
     search = Search(run=run, initialization_budget=3, outcome_constraints=["loss <= 20", "net/size <= 5"])
     for _ in range(3):
         trial = search.start()
-        metrics = {"loss": loss_of(trial.config), "eval": {"acc": trial.config["x"]}, "net": {"size": float(trial.config["n"])}}
+        metrics = {
+            "loss": loss_of(trial.config),
+            "eval": {"acc": trial.config["x"]},
+            "net": {"size": float(trial.config["n"])},
+        }
         search.end(search.report(trial, **metrics))
     config = search.searcher.client._experiment.optimization_config
     assert sorted(config.metric_names if hasattr(config, "metric_names") else config.metrics) == ["m0", "m1", "m2"]
@@ -296,7 +309,9 @@ def test_several_objectives_with_a_threshold_and_a_constraint():
 
 
 def test_parameter_constraints_hold_for_every_suggestion():
-    search = Search({"x": uniform(0, 1), "y": uniform(0, 1)}, initialization_budget=5, parameter_constraints=["x + y <= 0.8"])
+    search = Search(
+        {"x": uniform(0, 1), "y": uniform(0, 1)}, initialization_budget=5, parameter_constraints=["x + y <= 0.8"]
+    )
     configs = [search.whole().config for _ in range(6)]
     assert all(config["x"] + config["y"] <= 0.8 + 1e-6 for config in configs)
 

@@ -30,7 +30,10 @@ MIX = {"tpe": 0.5, "random": 0.5}
         ({"algo": "mix", "p_suggest": {"tpe": 0.5, "rand": 0.5}}, "p_suggest names 'rand'; the algorithms are tpe"),
         ({"algo": "mix", "p_suggest": {"tpe": 0.5, "random": 0.4}}, "add up to 0.9, not 1"),
         ({"algo": "mix", "p_suggest": {"tpe": 1.5, "random": -0.5}}, "'tpe' the probability 1.5"),
-        ({"algo": "mix", "p_suggest": MIX, "shrink_coef": 1}, "'mix' has no option 'shrink_coef'; its options are n_startup"),
+        (
+            {"algo": "mix", "p_suggest": MIX, "shrink_coef": 1},
+            "'mix' has no option 'shrink_coef'; its options are n_startup",
+        ),
     ],
 )
 def test_a_wrong_option_is_named_and_the_right_ones_are_listed(options, words):

@@ -42,7 +42,9 @@ def loss_of(config: dict) -> float:
     return abs(np.log(config["lr"]) + 3) + config["width"] / 50 + (config["optimizer"]["kind"] == "adam")
 
 
-@pytest.mark.parametrize(("algo", "function"), [("tpe", tpe.suggest), ("anneal", anneal.suggest), ("random", rand.suggest)])
+@pytest.mark.parametrize(
+    ("algo", "function"), [("tpe", tpe.suggest), ("anneal", anneal.suggest), ("random", rand.suggest)]
+)
 def test_it_suggests_what_the_library_called_directly_suggests(session, algo, function):
     s = session(SPACE, algo=algo)
     domain, trials = Domain(lambda config: None, THEIRS), Trials()

@@ -48,8 +48,11 @@ class Session:
         trial = self.trials[trial_id]._replace(iteration=iteration)
         self._tell("on_result", trial, Result(metrics, iteration, float(iteration), 0.0))
 
-    def end(self, trial_id: str, state: str = "COMPLETED", reason: str | None = None) -> None:
-        self._tell("on_end", self.trials[trial_id]._replace(state=state, reason=reason))
+    def end(
+        self, trial_id: str, state: str = "COMPLETED", reason: str | None = None, *, finished: bool = False
+    ) -> None:
+        finished = finished or state == "COMPLETED"
+        self._tell("on_end", self.trials[trial_id]._replace(state=state, reason=reason, finished=finished))
 
     def complete(self, loss: float, config: dict[str, Any] | None = None, iteration: int = 1) -> str:
         trial_id = self.start(config)

@@ -69,12 +69,12 @@ def test_a_trial_stopped_at_step_3_is_not_told_as_a_finished_one(session):
     assert losses(s) == [0.9, 0.9, 1.3]
 
 
-def test_a_trial_stopped_where_nobody_has_been_further_is_told_as_it_is(session):
+def test_a_trial_stopped_when_it_had_all_of_its_training_is_told_as_it_is(session):
     s = session(SPACE)
     s.complete(0.9, iteration=10)
     trial = s.start()
     s.report(trial, 10, loss=0.1)
-    s.end(trial, "STOPPED", "max_t")
+    s.end(trial, "STOPPED", "max_t", finished=True)
     assert losses(s) == [0.9, 0.1]
 
 

@@ -34,7 +34,9 @@ def configs(results):
 @pytest.mark.parametrize("optimizer", ["NGOpt", "TwoPointsDE", "CMA", "OnePlusOne", "Cobyla"])
 def test_it_suggests_what_the_library_called_directly_suggests(session, optimizer):
     s = session(
-        {"lr": loguniform(1e-4, 1), "kind": choice(["a", "b"]), "width": randint(1, 50)}, optimizer=optimizer, num_samples=30
+        {"lr": loguniform(1e-4, 1), "kind": choice(["a", "b"]), "width": randint(1, 50)},
+        optimizer=optimizer,
+        num_samples=30,
     )
     theirs = ng.p.Dict(
         lr=ng.p.Log(lower=1e-4, upper=1.0), kind=ng.p.Choice(["a", "b"]),
@@ -211,7 +213,9 @@ def test_an_optimiser_that_cannot_learn_from_others_says_so_once(session):
     s.complete(2.0, {"x": 1.0, "y": 2.0})
 
 
-@pytest.mark.parametrize("optimizer", ["NGOpt", "CMA", "TwoPointsDE", "PSO", "OnePlusOne", "Cobyla", "MetaModel", "CmaFmin2"])
+@pytest.mark.parametrize(
+    "optimizer", ["NGOpt", "CMA", "TwoPointsDE", "PSO", "OnePlusOne", "Cobyla", "MetaModel", "CmaFmin2"]
+)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_resumed_run_suggests_what_the_uninterrupted_one_would_have(optimizer, workers, tmp_path):
     def given(**more):

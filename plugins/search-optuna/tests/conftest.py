@@ -44,8 +44,9 @@ class Search:
         trial = self.trials[trial_id]._replace(iteration=iteration)
         self._tell("on_result", trial, Result(metrics, iteration, 1.0, 1.0))
 
-    def end(self, trial_id, state="COMPLETED", reason=""):
-        self._tell("on_end", self.trials[trial_id]._replace(state=state, reason=reason))
+    def end(self, trial_id, state="COMPLETED", reason="", *, finished=False):
+        finished = finished or state == "COMPLETED"
+        self._tell("on_end", self.trials[trial_id]._replace(state=state, reason=reason, finished=finished))
 
     def one(self, loss=None, **metrics):
         """A whole trial."""

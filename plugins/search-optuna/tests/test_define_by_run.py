@@ -41,7 +41,9 @@ def test_a_run_whose_space_is_a_function_is_resumed_exactly(sampler, tmp_path):
 
     whole = [trial.config for trial in finish(tuner(searcher=searcher()))]
     finish(tuner(searcher=searcher(), num_samples=17, storage_path=tmp_path, name="run"))
-    more = Tuner.restore(tmp_path / "run", total, num_samples=30, searcher=searcher(), executor=FakeExecutor(), loggers=())
+    more = Tuner.restore(
+        tmp_path / "run", total, num_samples=30, searcher=searcher(), executor=FakeExecutor(), loggers=()
+    )
     assert [trial.config for trial in finish(more)] == whole
 
 

@@ -79,4 +79,8 @@ def test_only_the_branch_that_is_chosen_is_asked_for_and_told():
         assert written(values, known) == (trial.params, trial.distributions)
         seen.add(tuple(values))
     inner = "model/1/head/0/width"
-    assert seen == {("model", "model/0/depth", "lr"), ("model", "model/1/head", "lr"), ("model", "model/1/head", inner, "lr")}
+    assert seen == {
+        ("model", "model/0/depth", "lr"),
+        ("model", "model/1/head", "lr"),
+        ("model", "model/1/head", inner, "lr"),
+    }

@@ -209,7 +209,11 @@ def test_a_sampler_of_the_users_own_is_resumed_exactly_if_it_is_seeded(make, tmp
 
 
 def test_a_journal_holds_no_pickle(tmp_path):
-    finish(tuner("cmaes", 20, space=SMOOTH, trainable=lambda config: {"loss": config["x"]}, storage_path=tmp_path, name="run"))
+    finish(
+        tuner(
+            "cmaes", 20, space=SMOOTH, trainable=lambda config: {"loss": config["x"]}, storage_path=tmp_path, name="run"
+        )
+    )
     held = (tmp_path / "run" / "journal.db").read_bytes()
     assert b"cma" not in held.replace(b'"cmaes"', b"")
 

@@ -36,18 +36,15 @@ def test_a_trial_that_is_stopped_before_others_is_told_as_pruned(search):
     assert s[two].intermediate_values == {3: 9.0}
 
 
-def test_a_trial_that_is_stopped_where_nobody_has_been_beyond_counts_until_somebody_has(search):
+def test_a_trial_that_was_stopped_when_it_had_all_of_its_training_is_complete(search):
     s = search()
-    one, two, three = s.start(), s.start(), s.start()
+    one, two = s.start(), s.start()
     s.report(one, 3, loss=1.0)
-    s.end(one, "STOPPED", "training_iteration >= 3")
-    s.report(two, 3, loss=2.0)
-    s.end(two, "STOPPED", "training_iteration >= 3")
-    assert s.states == ["COMPLETE", "COMPLETE", "RUNNING"]
-    s.report(three, 4, loss=3.0)
-    assert s.states[:2] == ["PRUNED", "PRUNED"]
-    s.end(three, "STOPPED")
-    assert s.states == ["PRUNED", "PRUNED", "COMPLETE"]
+    s.end(one, "STOPPED", "loss <= 1", finished=True)
+    s.report(two, 4, loss=math.nan)
+    s.end(two, "STOPPED", "training_iteration >= 4", finished=True)
+    assert s.states == ["COMPLETE", "FAIL"]
+    assert s[one].value == 1.0
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf, "low", None])
@@ -235,7 +232,9 @@ CONDITIONAL = {
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("options", [{}, {"sampler": "cmaes", "popsize": 4}, {"sampler": "nsga2", "population_size": 4}])
+@pytest.mark.parametrize(
+    "options", [{}, {"sampler": "cmaes", "popsize": 4}, {"sampler": "nsga2", "population_size": 4}]
+)
 def test_the_tells_alone_rebuild_everything(options, seed, search, facts):
     s = search(facts(CONDITIONAL, seed=seed), **options)
     rng = random.Random(seed)

@@ -97,7 +97,7 @@ def a_run(**settings: Any) -> Written:
             run.add("decided", trial, decision="stop", reason=reason, by="asha")
             run.end(trial, "STOPPED", reason)
         elif number == 0:
-            run.end(trial, "STOPPED", "training_iteration reached max_t=9")
+            run.end(trial, "STOPPED", "training_iteration reached max_t=9", finished=True)
         else:
             run.end(trial)
     run.add("closed", None, reason="all 5 trials have been started", finished=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from microtune import events as ev
 from microtune.answers import Continue, Pause, Stop, StopRun
 from microtune.faults import PluginError
@@ -20,7 +22,7 @@ def decide(k: Kernel, trial: Trial, result: Result) -> None:
     body = {"reason": getattr(answer, "reason", ""), "by": who}
     if type(answer) is Stop:
         k.record(ev.DECIDED, trial.id, {"decision": "stop", **body}, result.at)
-        trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": answer.reason}, result.at)
+        trial = k.record(ev.ENDED, trial.id, ending(answer), result.at)
         k.tell("on_end", trial=trial)
     elif type(answer) is Pause:
         trial = k.record(ev.DECIDED, trial.id, {"decision": "pause", **body}, result.at)
@@ -33,3 +35,8 @@ def decide(k: Kernel, trial: Trial, result: Result) -> None:
         raise PluginError(f"{who!r} answered decide with {answer!r}: it may answer Continue, Pause, Stop, StopRun or None")
     k.leaving[trial.id] = trial.attempt
     k.steers[trial.id] = (trial, answer)
+
+
+def ending(answer: Stop) -> dict[str, Any]:
+    body = {"state": STOPPED, "reason": answer.reason}
+    return {**body, "finished": True} if answer.finished else body

@@ -15,6 +15,7 @@ from microtune.attempt import checkpoint_iteration
 from microtune.compose import SEARCHER, Call, Composed, deliver
 from microtune.faults import PluginError, RunError, SpaceError, describe
 from microtune.kernel import Kernel
+from microtune.lifecycle.decide import ending
 from microtune.plain import copied
 from microtune.seeds import Later
 from microtune.trial import PAUSED, PENDING, RUNNING, STOPPED, Trial
@@ -95,7 +96,7 @@ def _take(k: Kernel, answer: Any, who: Composed) -> bool:
         _resume(k, answer, who)
     elif isinstance(answer, Stop):
         trial = _paused(k, answer.trial_id, who, "Stop")
-        trial = k.record(ev.ENDED, trial.id, {"state": STOPPED, "reason": answer.reason})
+        trial = k.record(ev.ENDED, trial.id, ending(answer))
         k.tell("on_end", trial=trial)
         if trial.id not in k.leaving:
             k.state.forget(trial.id)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from microtune import OptionError, PastTrial, Result, RunError, Space, record_run
 from microtune_convert_optuna.distributions import space_of
 from microtune_convert_optuna.storage import opened, shown
-from microtune_convert_optuna.writing import MARK, PRUNED
+from microtune_convert_optuna.writing import MARK
 
 _STATES = {
     TrialState.COMPLETE: "COMPLETED",
@@ -75,7 +75,7 @@ def _past(trials: Sequence[FrozenTrial], metrics: Sequence[str], *, was_run: boo
         state = _STATES[trial.state]
         if was_run and attrs.get("state") in ("COMPLETED", "STOPPED", "FAILED"):
             state = attrs["state"]
-        unsaid = PRUNED if state == "STOPPED" else trial.system_attrs.get("fail_reason")
+        unsaid = "pruned in Optuna" if state == "STOPPED" else trial.system_attrs.get("fail_reason")
         reason = attrs.get("reason") if was_run else unsaid
         error = attrs.get("error", reason)
         yield PastTrial(
@@ -87,6 +87,7 @@ def _past(trials: Sequence[FrozenTrial], metrics: Sequence[str], *, was_run: boo
             began=_seconds(trial.datetime_start),
             ended=_seconds(trial.datetime_complete),
             id=attrs.get("id") if was_run else None,
+            finished=trial.state == TrialState.COMPLETE,
         )
 
 

@@ -18,7 +18,6 @@ from microtune_convert_optuna.distributions import Dimension, dimensions
 from microtune_convert_optuna.storage import opened, shown
 
 MARK = "microtune"  # the user attribute of a study that was a run
-PRUNED = "pruned in Optuna"  # the reason of a trial that was read from a study
 
 
 def write(grid: ResultGrid, target: str | None, *, study: str | None = None) -> None:
@@ -56,7 +55,6 @@ class Life(NamedTuple):
 
     began: float
     ended: float | None
-    by_rule: bool  # a stop rule ended it
 
 
 def _trials(grid: ResultGrid) -> Iterator[FrozenTrial]:
@@ -64,12 +62,8 @@ def _trials(grid: ResultGrid) -> Iterator[FrozenTrial]:
     values = [_values(space, trial.config) for trial in grid]
     known = dimensions(space, values)
     histories, lives = grid.histories(), _lives(grid)
-    furthest = max((t.metrics.get("training_iteration", 0) for t in grid), default=0)
     for trial, found in zip(grid, values, strict=True):
-        life = lives[trial.id]
-        at_end = life.by_rule or trial.metrics.get("training_iteration", 0) >= furthest
-        state = _state(grid, trial, at_end=at_end and trial.reason != PRUNED)
-        yield _trial(grid, trial, state, life, found, known, histories.get(trial.id, []))
+        yield _trial(grid, trial, _state(grid, trial), lives[trial.id], found, known, histories.get(trial.id, []))
 
 
 def _trial(
@@ -105,13 +99,13 @@ def _values(space: Space, config: dict[str, Any]) -> dict[str, Any]:
     return {p.name: flat[p.name] for p in space.parameters() if p.name in flat and p.domain.contains(flat[p.name])}
 
 
-def _state(grid: ResultGrid, trial: TrialResult, *, at_end: bool) -> TrialState:
-    """For Optuna PRUNED is who was cut short; who was stopped where the others end too, or by a stop rule, is COMPLETE."""
-    measured = all(math.isfinite(score) for score, _ in _scored(grid, trial))
-    if trial.state == "COMPLETED":
+def _state(grid: ResultGrid, trial: TrialResult) -> TrialState:
+    """For Optuna PRUNED is who was cut short; who was stopped by a stop rule or at max_t is COMPLETE."""
+    if trial.finished:
+        measured = all(math.isfinite(score) for score, _ in _scored(grid, trial))
         return TrialState.COMPLETE if measured else TrialState.FAIL
     if trial.state == "STOPPED":
-        return TrialState.COMPLETE if measured and at_end else TrialState.PRUNED
+        return TrialState.PRUNED
     return TrialState.FAIL if trial.state == "FAILED" else TrialState.RUNNING
 
 
@@ -142,15 +136,12 @@ def _flat(metrics: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _lives(grid: ResultGrid) -> dict[str, Life]:
-    rules = {plugin["name"] for plugin in grid.settings["plugins"] if plugin["role"] == "stopper"}
     lives: dict[str, Life] = {}
     for event in grid.events():
         if event.trial is None:
             continue
         if event.kind == "created" or (event.kind == "launched" and event.body["attempt"] == 1):
-            lives[event.trial] = Life(event.at, None, False)
-        elif event.kind == "decided" and event.body["decision"] == "stop":
-            lives[event.trial] = lives[event.trial]._replace(by_rule=event.body["by"] in rules)
+            lives[event.trial] = Life(event.at, None)
         elif event.kind == "ended":
             lives[event.trial] = lives[event.trial]._replace(ended=event.at)
     return lives

@@ -81,7 +81,7 @@ class ASHA:
         self._weights = bracket_weights(len(table), brackets, reduction_factor)
         self._from_the_top = sorted((rung for bracket in self._brackets for rung in bracket), key=lambda rung: -rung.level)
         self._standings: dict[str, Standing] = {}  # of the trials that are not over
-        self._finished = Stop(f"{time_attr} reached max_t={max_t}")
+        self._finished = Stop(f"{time_attr} reached max_t={max_t}", finished=True)
 
     @hookimpl
     def setup(self, run: Facts) -> None:

@@ -80,7 +80,7 @@ class HyperBand:
         self._members: dict[str, Member] = {}
         self._resumable: list[Entry] = []  # paused, and to go on; the oldest bracket's best first
         self._losers: list[Entry] = []  # paused, and to be stopped
-        self._finished = Stop(f"{time_attr} reached max_t={max_t}")
+        self._finished = Stop(f"{time_attr} reached max_t={max_t}", finished=True)
 
     @hookimpl
     def setup(self, run: Facts) -> None:
@@ -89,8 +89,8 @@ class HyperBand:
     @hookimpl
     def suggest(self, run: Facts) -> Resume | Stop | None:
         if self._losers:
-            trial_id = self._losers[0][-1]
-            return Stop(self._members[trial_id].verdict, trial_id)
+            member = self._members[trial_id := self._losers[0][-1]]
+            return Stop(member.verdict, trial_id, member.finished)
         if self._resumable:
             return Resume(self._resumable[0][-1])
         bracket = self._open

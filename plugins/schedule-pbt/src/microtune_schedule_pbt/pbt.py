@@ -112,7 +112,7 @@ class PBT:
         self._burn_in = burn_in_period
         self._max_t = max_t
         self._time_attr = time_attr
-        self._finished = Stop(f"{time_attr} reached max_t={max_t}")
+        self._finished = Stop(f"{time_attr} reached max_t={max_t}", finished=True)
         self._population = Population(perturbation_interval, synch)
 
     @hookimpl

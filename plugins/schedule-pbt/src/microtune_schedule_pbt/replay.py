@@ -74,7 +74,7 @@ class PBTReplay:
     @hookimpl
     def decide(self, trial: Trial, result: Result) -> Decision:
         if self._max_t is not None and result.training_iteration >= self._max_t:
-            return Stop(f"training_iteration reached max_t={self._max_t}")
+            return Stop(f"training_iteration reached max_t={self._max_t}", finished=True)
         if self._next == len(self._schedule) or result.training_iteration < self._schedule[self._next][0]:
             return _CONTINUE
         if result.checkpoint is None:

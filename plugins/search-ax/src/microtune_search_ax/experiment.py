@@ -152,8 +152,8 @@ class Experiment:
         self._count_stopped_trials_as_observed()
 
     def _count_stopped_trials_as_observed(self) -> None:
-        """Ax waits for trials that are COMPLETED before it models anything. Where all are stopped early, by a stop rule or
-        by a scheduler, it would wait for ever, although it models the data of stopped trials as well.
+        """Ax waits for trials that are COMPLETED before it models anything. Where a scheduler cuts nearly all of them short, it
+        would wait for long, although it models the data of those as well.
         """
         from ax.core.trial_status import TrialStatus
         from ax.generation_strategy.transition_criterion import MinTrials

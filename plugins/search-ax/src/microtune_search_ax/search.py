@@ -157,7 +157,7 @@ class AxSearch:
             self._experiment.fail(index, point, trial.reason)
         elif data is None:
             self._experiment.abandon(index)
-        elif trial.state == "COMPLETED":
+        elif trial.finished:
             self._experiment.complete(index, data, step)
         else:
             self._experiment.stop(index, data, step)

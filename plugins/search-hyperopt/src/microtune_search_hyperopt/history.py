@@ -30,7 +30,6 @@ class History:
         self._running: dict[str, Measured] = {}
         self._stopped: list[Measured] = []
         self._completed: list[float] = []  # the least and the greatest loss
-        self._furthest = 0  # the iteration of the longest trial yet
 
     def __len__(self) -> int:
         return len(self._documents)
@@ -47,7 +46,6 @@ class History:
             self._running[trial_id] = Measured(known.document)
 
     def measures(self, trial_id: str, iteration: int, loss: float) -> None:
-        self._furthest = max(self._furthest, iteration)
         measured = self._running[trial_id]
         measured.iteration, measured.loss = iteration, loss
 
@@ -82,25 +80,17 @@ class History:
         measured.document["result"] = {"status": status, "loss": None, **result}
 
     def _rank(self) -> None:
-        """Losses for the trials that have not completed.
+        """Losses for the trials that were cut short, and for the running ones, which rank behind all that finished: the longer
+        the better, and among equally long ones by what they reported.
 
-        One that was stopped after as many iterations as any trial has had counts with what it reported. The others, running
-        ones included, rank behind all of these: the longer the better, and among equally long ones by what they reported.
         hyperopt's algorithms ask for the order of losses only (but for atpe, hence an ordinary spread).
         """
-        ends = list(self._completed)
-        behind = []
+        behind = list(self._stopped)
         for each in self._running.values():
             each.document["result"]["loss"] = None
             if math.isfinite(each.loss):
                 behind.append(each)
-        for each in self._stopped:
-            if each.iteration >= self._furthest:
-                each.document["result"]["loss"] = each.loss
-                ends = [min([*ends, each.loss]), max([*ends, each.loss])]
-            else:
-                behind.append(each)
-        low, high = ends or (0.0, 0.0)
+        low, high = self._completed or (0.0, 0.0)
         behind.sort(key=lambda each: (-each.iteration, each.loss))
         for place, each in enumerate(behind, 1):
             each.document["result"]["loss"] = high + ((high - low) or 1.0) * place / len(behind)

@@ -72,7 +72,7 @@ class HyperoptSearch:
 
     @hookimpl
     def on_end(self, trial: Trial) -> None:
-        if trial.state == "COMPLETED":
+        if trial.finished:
             self._history.completes(trial.id)
         elif trial.state == "STOPPED" and trial.reason != "infeasible":
             self._history.stops(trial.id)

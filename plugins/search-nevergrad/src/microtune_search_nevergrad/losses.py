@@ -15,10 +15,6 @@ class Losses:
     def __init__(self, objectives: int) -> None:
         self._objectives = objectives
         self._worst: list[float] | None = None
-        self._furthest = 0  # the iteration of the longest trial yet
-
-    def reached(self, iteration: int) -> None:
-        self._furthest = max(self._furthest, iteration)
 
     def finished(self, losses: Sequence[float] | None) -> list[float]:
         if losses is None or not all(map(math.isfinite, losses)):
@@ -26,12 +22,10 @@ class Losses:
         self._worst = list(map(max, losses, self._worst or losses))
         return list(losses)
 
-    def stopped(self, losses: Sequence[float] | None, iteration: int) -> list[float]:
-        """As it is where nobody has been further; else as bad as the worst that finished, if it looks better than that."""
+    def stopped(self, losses: Sequence[float] | None) -> list[float]:
+        """As bad as the worst that finished, if it looks better than that; as it is where nobody has finished."""
         if losses is None or not all(map(math.isfinite, losses)):
             return self.failed()
-        if iteration >= self._furthest:
-            return self.finished(losses)
         return list(map(max, losses, self._worst or losses))
 
     def failed(self) -> list[float]:

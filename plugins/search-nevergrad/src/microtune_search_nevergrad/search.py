@@ -28,7 +28,6 @@ class Out:
 
     config: dict[str, Any]
     candidate: Candidate | None
-    iteration: int = 0
     losses: Sequence[float] | None = None
 
 
@@ -101,9 +100,7 @@ class NevergradSearch:
     @hookimpl
     def on_result(self, run: Facts, trial: Trial, result: Result) -> None:
         if trial.id in self._out and run.objective.has(result):
-            self._losses.reached(result.training_iteration)
             out = self._out[trial.id]
-            out.iteration = result.training_iteration
             out.losses = [-score for score in run.objective.scores(result)]
 
     @hookimpl
@@ -111,10 +108,10 @@ class NevergradSearch:
         out = self._out.pop(trial.id, None)
         if out is None:
             return
-        if trial.state == "COMPLETED":
+        if trial.finished:
             self._tell(out, self._losses.finished(out.losses))
         elif trial.state == "STOPPED" and trial.reason != "infeasible":
-            self._tell(out, self._losses.stopped(out.losses, out.iteration))
+            self._tell(out, self._losses.stopped(out.losses))
         else:
             self._tell(out, self._losses.failed())
 
@@ -194,7 +191,7 @@ class NevergradSearch:
                 if out.losses is None:
                     return False
                 del self._out[trial_id]
-                self._tell(out, self._losses.stopped(out.losses, out.iteration))
+                self._tell(out, self._losses.stopped(out.losses))
         return True
 
     def _abandon(self, candidate: Candidate | None) -> None:

@@ -38,8 +38,6 @@ class OptunaSearch:
         self._constraints = list(constraints)
         self._violations: dict[str, list[float] | None] = {}  # of the trials that are not over
         self._unknown: set[str] = set()  # trials whose parameters Optuna cannot be told
-        self._furthest = 0  # the iteration that no trial has been beyond
-        self._provisional: list[int] = []  # trials that were stopped there, by number
 
     @hookimpl
     def setup(self, run: Facts) -> None:
@@ -83,9 +81,6 @@ class OptunaSearch:
             self._history.storage.replace(number, state=TrialState.PRUNED)
         if self._constraints:
             self._violations[trial.id] = self._violated(result)
-        if result.training_iteration > self._furthest:
-            self._furthest = result.training_iteration
-            self._demote()
 
     @hookimpl
     def on_end(self, trial: Trial) -> None:
@@ -99,10 +94,8 @@ class OptunaSearch:
             self._history.annotate(trial.id, VIOLATIONS, violated)
         if state == TrialState.FAIL and trial.id in self._history.values:
             self._sampling.forget()
-        number = self._history.end(trial.id, state)
+        self._history.end(trial.id, state)
         self._unknown.discard(trial.id)
-        if trial.state == "STOPPED" and state == TrialState.COMPLETE:
-            self._provisional.append(number)
 
     def _state(self, trial: Trial) -> TrialState:
         """What Optuna calls an end such as this."""
@@ -112,10 +105,9 @@ class OptunaSearch:
             return TrialState.PRUNED  # before its first step: of all that are known, the worst
         if trial.state == "FAILED" or trial.id not in self._history.values:
             return TrialState.FAIL
-        measured = self._history.values[trial.id] is not None
-        if trial.state == "COMPLETED":
-            return TrialState.COMPLETE if measured else TrialState.FAIL
-        return TrialState.COMPLETE if measured and trial.iteration >= self._furthest else TrialState.PRUNED
+        if not trial.finished:
+            return TrialState.PRUNED
+        return TrialState.FAIL if self._history.values[trial.id] is None else TrialState.COMPLETE
 
     def _resumed(self, trial: Trial) -> None:
         """Perhaps with another config; what `space` adds to it is never another."""
@@ -123,14 +115,6 @@ class OptunaSearch:
         if self._space is None and trial.id not in self._unknown:
             if self._history.move(trial.id, *self._asking.declared(trial)):
                 self._sampling.forget()
-
-    def _demote(self) -> None:
-        """Another trial has got further than those that were stopped, which turn out to have been cut short."""
-        for number in self._provisional:
-            self._history.storage.replace(number, state=TrialState.PRUNED)
-        if self._provisional:
-            self._sampling.forget()
-        self._provisional.clear()
 
     def _violated(self, result: Result) -> list[float] | None:
         found = [result.get(name) for name in self._constraints]

@@ -10,7 +10,6 @@ from microtune import Result
 
 # What a scheduler says of its rungs, it says in its reasons: "not among the best 1/4 at rung 9", "at rung 3 of bracket 2".
 _RUNG = re.compile(r"\brung (\d+(?:\.\d+)?)(?: of bracket (\d+))?\b")
-_FULL = re.compile(r"\breached max_t=")  # it was not cut short
 
 
 class Place(NamedTuple):
@@ -66,13 +65,14 @@ class Session:
 class Life:
     """A trial from its creation to its end, or until now."""
 
-    __slots__ = ("failures", "id", "launched", "lines", "number", "places", "reason", "spells", "state")
+    __slots__ = ("failures", "finished", "id", "launched", "lines", "number", "places", "reason", "spells", "state")
 
     def __init__(self, trial_id: str, number: int, config: dict[str, Any], iteration: int) -> None:
         self.id = trial_id
         self.number = number
         self.state = "PENDING"
         self.reason: str | None = None
+        self.finished = False  # stopped or not, it had all of its training
         self.lines = [Line(config, iteration)]
         self.spells: list[Spell] = []
         self.launched: float | None = None  # since when it is on a worker
@@ -103,16 +103,12 @@ class Life:
     @property
     def fate(self) -> str:
         """How it ended, in words for a legend: "completed", "stopped at rung 9", ..."""
+        if self.finished:
+            return "completed"
         if self.state != "STOPPED":
             return "waiting" if self.state == "PENDING" else self.state.lower()
-        if self.reason is not None and _FULL.search(self.reason):
-            return "completed"
         place = self.stopped_at
         return f"stopped at rung {place.level:g}" if place else "stopped"
-
-    @property
-    def cut_short(self) -> bool:
-        return self.state == "STOPPED" and self.fate != "completed" and bool(self.last)
 
     def at_rung(self, place: Place | None) -> None:
         if place is not None:

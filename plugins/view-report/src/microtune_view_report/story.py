@@ -116,6 +116,7 @@ class Story:
             life.failed(body.get("failure"))
         elif kind == "ended":
             life.state, life.reason = body["state"], body["reason"]
+            life.finished = body.get("finished", life.state == "COMPLETED")
             life.at_rung(rung_in(body["reason"]))
             life.leave(now, life.fate)
             life.failed(body.get("failure"))

@@ -33,7 +33,7 @@ def totals(story: Story) -> Totals:
 
 
 def saving(story: Story, full: int) -> float:
-    """The seconds of work that the trials that were stopped early would have taken up to iteration `full`.
+    """The seconds of work that the trials that were stopped would have taken up to iteration `full`.
 
     Each at its own pace from its first to its last result, since before the first one much is loaded once; at the median pace
     where it has one result only.
@@ -44,7 +44,7 @@ def saving(story: Story, full: int) -> float:
     usual = statistics.median(paces.values())
     return sum(
         paces.get(life.id, usual) * max(0, full - life.last.training_iteration)
-        for life in story.lives.values() if life.cut_short and life.last
+        for life in story.lives.values() if life.state == "STOPPED" and life.last
     )  # fmt: skip
 
 
