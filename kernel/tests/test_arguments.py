@@ -50,8 +50,6 @@ def tuner(trainable=train, **changes):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"param_space": {}}, "param_space is empty: name a parameter"),
-        ({"param_space": mt.Space({})}, "param_space is empty"),
         ({"param_space": [1, 2]}, "param_space is [1, 2]: it must be a dict"),
         ({"param_space": {"x": object()}}, "the search space at 'x'"),
         ({"metric": ""}, "metric is ''; it must be a string"),
@@ -130,6 +128,8 @@ def test_a_bad_argument_is_one_clear_error(bad, message):
         ({"executor": "no.such.Class"}, mt.PluginNotFound, "the executor 'no.such.Class' cannot be imported"),
         ({"loggers": ["no-such-logger"]}, mt.PluginNotFound, "no logger named 'no-such-logger'"),
         ({"modifiers": ["no-such-modifier"]}, mt.PluginNotFound, "no modifier named 'no-such-modifier'"),
+        ({"param_space": {}}, mt.OptionError, "param_space is empty, and searcher 'FakeSearcher' has no space of its own"),
+        ({"param_space": mt.Space({})}, mt.OptionError, "param_space is empty"),
         ({"searcher": 3}, mt.OptionError, "the searcher is chosen by name, class or instance, not 3"),
         ({"executor": None}, mt.OptionError, "the executor is chosen by name, class or instance, not None"),
         (
@@ -143,6 +143,15 @@ def test_a_bad_plugin_is_one_clear_error_and_leaves_no_run(tmp_path, bad, error,
     with pytest.raises(error, match=re.escape(message)):
         tuner(storage_path=tmp_path, name="run", **bad).fit()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_searcher_with_a_space_of_its_own_needs_no_other():
+    class Own(FakeSearcher):
+        own_space = True
+
+    configs = [{"x": 1}, {"y": [2]}]
+    results = tuner(lambda config: {"loss": 0}, param_space={}, searcher=Own(configs=configs), num_samples=2).fit()
+    assert [trial.config for trial in results] == configs
 
 
 def test_a_module_that_fails_when_it_is_imported_is_named(tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def suggest(run: Facts, rng: random.Random) -> Suggestion | None:
     `run.exhausted`: whoever waits for more trials before it resumes one gets no more for now. `rng` is
     `run.rng("suggest", number of the next trial)`. What is answered with Start comes back through `on_start`, projected
     onto the space: keep nothing before that. A space with a grid_search is refused for a searcher whose class does not say
-    `grid = True`.
+    `grid = True`; one that may propose what the space does not declare says `own_space = True`, and the space may be empty.
     """
 
 

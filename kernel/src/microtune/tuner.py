@@ -41,7 +41,8 @@ class Tuner:
     """Tune `trainable` over `param_space`.
 
     trainable: a function of `config`, a `Trainable` class, or "module:function".
-    param_space: a dict of domains (`loguniform`, `choice`, ...), constants, dicts and lists, or a `Space`.
+    param_space: a dict of domains (`loguniform`, `choice`, ...), constants, dicts and lists, or a `Space`. Empty only where the
+        searcher has a space of its own, as Optuna's has where it is given a function.
     metric, mode: what to optimise and "min" or "max"; lists for several objectives.
     num_samples: number of trials, times the size of the grid if there is one; None: no limit.
     searcher: by name, "name:option=value", class or instance; "grid" where the space has a grid_search, else "random".
@@ -69,7 +70,7 @@ class Tuner:
         self,
         trainable: Callable[[dict[str, Any]], Any] | type[Any] | str,
         *,
-        param_space: Mapping[str, Any] | Space,
+        param_space: Mapping[str, Any] | Space = {},  # noqa: B006, it is only read
         metric: str | Sequence[str],
         mode: str | Sequence[str],
         num_samples: int | None = 1,
@@ -102,8 +103,6 @@ class Tuner:
         self._warm: list[Source] = []  # the runs of warm_start, as far as they count
         self.trainable = arguments.resolve_trainable(trainable)
         self.space = param_space if isinstance(param_space, Space) else Space(arguments.as_dict(param_space, "param_space"))
-        if not self.space.spec:
-            raise OptionError("param_space is empty: name a parameter, such as {'lr': microtune.loguniform(1e-5, 1e-1)}")
         self.objective = Objective(metric, mode)
         arguments.listed("loggers", loggers, "['console', 'csv']")
         arguments.listed("modifiers", modifiers, "['dedup']")
@@ -263,6 +262,9 @@ class Tuner:
         if grids and not getattr(front.plugin, "grid", False):
             where = f"which the space has at {', '.join(map(repr, grids))}"
             raise OptionError(f"{front.title} does not go through grid_search, {where}: use searcher='grid', or choice()")
+        if not self.space.spec and not getattr(front.plugin, "own_space", False):
+            what = f"param_space is empty, and {front.title} has no space of its own"
+            raise OptionError(f"{what}: name a parameter, such as {{'lr': microtune.loguniform(1e-5, 1e-1)}}")
         self._warm = sources(given["warm_start"], self._warm, self._id)
         if self._warm:
             front = self._put(WarmStart, front, sources=self._warm)

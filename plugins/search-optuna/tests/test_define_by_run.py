@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from microtune import Tuner, uniform
+from microtune import OptionError, Tuner, uniform
 from microtune.testing import FakeExecutor
 from microtune.testing.contract import finish
 from microtune_search_optuna import OptunaSearch
@@ -32,6 +32,12 @@ def test_a_space_may_be_a_function_of_the_optuna_trial():
         assert trial.config["epochs"] == 3
         assert len(trial.config["widths"]) == trial.config["count"]
         assert all(8 <= width <= 64 for width in trial.config["widths"])
+
+
+def test_there_need_be_no_other_space():
+    assert all(trial.config.keys() == {"widths", "count"} for trial in finish(tuner(param_space={}, num_samples=5)))
+    with pytest.raises(OptionError, match="param_space is empty"):
+        tuner(param_space={}, searcher=OptunaSearch()).open()
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes", "nsga2"])

@@ -61,9 +61,8 @@ class OptunaPruning:
         self._pruned.discard(trial.id)
 
     def _state(self, trial: Trial) -> TrialState:
-        if trial.state == "STOPPED" and trial.id in self._pruned:
+        if trial.state == "STOPPED" and not trial.finished:
             return TrialState.PRUNED
-        # Stopped by somebody else, a stop rule: for Optuna that is how it ends.
         measured = self._history.values.get(trial.id) is not None
         return TrialState.COMPLETE if measured and trial.state != "FAILED" else TrialState.FAIL
 

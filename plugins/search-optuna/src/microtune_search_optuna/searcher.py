@@ -35,6 +35,7 @@ class OptunaSearch:
     ) -> None:
         self._sampling = Sampling(sampler, options, bool(constraints))
         self._space = space
+        self.own_space = space is not None
         self._constraints = list(constraints)
         self._violations: dict[str, list[float] | None] = {}  # of the trials that are not over
         self._unknown: set[str] = set()  # trials whose parameters Optuna cannot be told
