@@ -150,9 +150,10 @@ def test_more_than_mlflow_takes_at_once_is_written_in_parts(run: Session) -> Non
     [
         (ended("COMPLETED", "completed"), "FINISHED"),
         (ended("STOPPED", "rung 3"), "KILLED"),
+        (ended("STOPPED", "training_iteration reached max_t=9", finished=True), "FINISHED"),
         (ended("FAILED", "ValueError: x", failure=FAILURE), "FAILED"),
     ],
-    ids=["completed", "stopped", "failed"],
+    ids=["completed", "cut short", "stopped", "failed"],
 )
 def test_how_a_trial_ended_is_its_status_and_in_its_tags(end: Told, status: str, run: Session) -> None:
     run.tell(created({}), launched(), result(1, loss=0.5), end)

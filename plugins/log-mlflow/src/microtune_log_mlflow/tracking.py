@@ -132,7 +132,7 @@ class Tracking:
             if body["decision"] == "pause":
                 _wait(page, "PAUSED", body)
         elif kind == "ended":
-            page.status, page.ended_at = _FATES[body["state"]], at
+            page.status, page.ended_at = "FINISHED" if body.get("finished") else _FATES[body["state"]], at
             page.tag(_told(body["state"], body))
         return page
 
