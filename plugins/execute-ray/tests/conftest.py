@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -11,7 +13,8 @@ from typing import Any
 
 import pytest
 
-os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
+# A folder of its own: `ray.init` joins any cluster that was started in the same one, such as that of tests in another process.
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled", RAY_TMPDIR=tempfile.mkdtemp(prefix="mt-"))
 
 import ray
 from ray import cloudpickle
@@ -25,6 +28,10 @@ collect_ignore = [
     file for file, needed in (("test_train.py", "pyarrow"), ("test_rllib.py", "gymnasium")) if find_spec(needed) is None
 ]
 PATIENCE = 60.0  # seconds, for anything: many times what it takes
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
