@@ -64,13 +64,12 @@ class History:
     def annotate(self, trial_id: str, name: str, value: Any) -> None:
         self.storage.set_trial_user_attr(self.numbers[trial_id], name, value)
 
-    def end(self, trial_id: str, state: TrialState) -> int:
+    def end(self, trial_id: str, state: TrialState) -> None:
         number = self.numbers.pop(trial_id)
         values = self.values.pop(trial_id, None)
         self.storage.replace(number, state=TrialState.RUNNING)  # whatever it passed for so far
         with quiet():
             self.study.tell(number, values if state == TrialState.COMPLETE else None, state)
-        return number
 
 
 def values_of(objective: Objective, result: Result) -> list[float] | None:
