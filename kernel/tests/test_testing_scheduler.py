@@ -119,11 +119,20 @@ class WaitsForEver:
         return mt.Wait("for a miracle") if run.now else None
 
 
+class KeepsItsLimitToItself:
+    """Ends every trial at its limit, as if the trial had been cut short."""
+
+    @mt.hookimpl
+    def decide(self, result):
+        return mt.Stop("max_t reached") if result.training_iteration == 20 else None
+
+
 @pytest.mark.parametrize(
     ("plugin", "test", "arguments"),
     [
         (KeepsStateInDecide, "test_a_killed_run_goes_on_as_if_it_had_not_been", (150,)),
         (PrefersNaN, "test_trials_without_a_number_train_no_longer_than_the_others", (1,)),
+        (KeepsItsLimitToItself, "test_a_trial_that_had_all_of_its_training_is_finished", ()),
         (WaitsForEver, "test_a_run_of_one_trial_ends", ()),
     ],
 )

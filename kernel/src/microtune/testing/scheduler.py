@@ -194,6 +194,14 @@ class SchedulerContract(Contract):
         best = min(results, key=lambda trial: (trial.config["x"] - 0.3) ** 2)
         assert best.metrics["training_iteration"] == max(reached)
 
+    def test_a_trial_that_had_all_of_its_training_is_finished(self, tmp_path: Path) -> None:
+        """A limit of the scheduler's own, such as max_t, is told with Stop(..., finished=True): searchers learn from it."""
+        results = finish(self.tuner(storage_path=tmp_path))
+        ended = [trial for trial in results if trial.state in OVER]
+        longest = max(trial.metrics["training_iteration"] for trial in ended)
+        trained = [trial for trial in ended if trial.metrics["training_iteration"] == longest]
+        assert any(trial.finished for trial in trained), f"none of {longest} iterations is finished: {trained[0].reason}"
+
     @pytest.mark.parametrize("workers", [1, 3])
     def test_trials_without_a_number_train_no_longer_than_the_others(self, workers: int, tmp_path: Path) -> None:
         results = finish(self.tuner(half_blind_curve, workers=workers, storage_path=tmp_path))
