@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,28 @@ def test_the_journal_may_be_kept_in_memory(tuner, tmp_path):
     assert len(results[0].history) == 2
     assert list(tmp_path.iterdir()) == []
     assert Journal(MEMORY, create=True).commit() == []
+
+
+def test_the_folder_of_a_run_in_memory_goes_with_its_process(python):
+    code = """
+        import os
+        import microtune as mt
+        from microtune.testing.fakes import FakeExecutor, FakeSearcher
+
+        def train(config):
+            with mt.checkpoint_dir() as folder:
+                mt.report(loss=1.0, checkpoint=folder)
+
+        parts = {"searcher": FakeSearcher(), "executor": FakeExecutor(), "loggers": (), "storage_path": ":memory:"}
+        results = mt.Tuner(train, param_space={"x": mt.uniform(0, 1)}, metric="loss", mode="min", num_samples=1, **parts).fit()
+        assert os.path.isdir(results[0].checkpoint)
+        print(results[0].checkpoint)
+    """
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.strip())
+    assert folder.is_absolute()
+    assert not any(each.name.startswith("microtune-") and each.exists() for each in folder.parents)
 
 
 def test_a_body_that_is_not_json_is_refused_before_it_can_hurt_the_others(folder):

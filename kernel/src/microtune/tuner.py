@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import json
 import os
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -59,10 +61,11 @@ class Tuner:
     grace_s: seconds that a trial has to leave once it was told to; then it is killed.
     checkpoints: {"keep": 2, "metric": "accuracy", "mode": "max", "every": 1, "at_end": True}, each optional. keep: how many
         of a trial's stay, the last or, with a metric, the best; every, at_end: when a Trainable class saves one.
-    name, storage_path: the run's folder is <storage_path>/<name>; storage_path=":memory:" keeps the journal in memory. With a
-        URL (s3://bucket/tune, gs://..., whatever fsspec reaches) checkpoints go to <storage_path>/<name> and everything else
-        to $MICROTUNE_STORAGE/<name> on this machine, ~/microtune_runs/<name> by default, which is what is restored. A
-        folder that all machines share, such as one on NFS, is a folder like any other.
+    name, storage_path: the run's folder is <storage_path>/<name>; storage_path=":memory:" keeps the journal in memory, and
+        the folder until the process ends. With a URL (s3://bucket/tune, gs://..., whatever fsspec reaches) checkpoints go
+        to <storage_path>/<name> and everything else to $MICROTUNE_STORAGE/<name> on this machine, ~/microtune_runs/<name>
+        by default, which is what is restored. A folder that all machines share, such as one on NFS, is a folder like any
+        other.
     seed: of all randomness; None: drawn, and kept in the journal.
     """
 
@@ -249,6 +252,7 @@ class Tuner:
             storage = self._given["storage_path"]
             if self._in_memory:
                 storage = os.path.join(tempfile.gettempdir(), f"microtune-{secrets.token_hex(4)}")  # made when first used
+                atexit.register(shutil.rmtree, storage, ignore_errors=True)  # as the journal does
             elif storage is None or remote.is_url(storage):
                 storage = os.environ.get("MICROTUNE_STORAGE") or os.path.join("~", "microtune_runs")
             self._folder = os.path.join(os.path.abspath(os.path.expanduser(storage)), self.name)
