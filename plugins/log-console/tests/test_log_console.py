@@ -24,6 +24,7 @@ def console(facts: Any, telling: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A logger of a session that has just begun, and what tells it; `lines()` is what it printed since."""
 
     monkeypatch.setattr("microtune_log_console.plain.installed", lambda role: [])
+    monkeypatch.setenv("COLUMNS", "200")
 
     def make(
         encoding: str = "utf-8", options: dict[str, Any] | None = None, begin: bool = True, **settings: Any
