@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import secrets
+import shutil
+import tempfile
 
 from microtune.faults import RunError
 from microtune.options import did_you_mean
@@ -11,10 +15,17 @@ from microtune.schema import FILE
 from microtune.trial_result import TrialResult
 
 
-def storage_path(given: str | None = None) -> str:
-    """The folder that the runs lie in, as Tuner has it."""
-    default = os.environ.get("MICROTUNE_STORAGE", os.path.join("~", "microtune_runs"))
-    return os.path.abspath(os.path.expanduser(given or default))
+def storage_path(given: str | os.PathLike[str] | None = None) -> str:
+    """The folder that the runs lie in."""
+    default = os.environ.get("MICROTUNE_STORAGE") or os.path.join("~", "microtune_runs")
+    return os.path.abspath(os.path.expanduser(default if given is None else given))
+
+
+def passing_storage() -> str:
+    """A folder for a run in memory: made when first used, and gone when the process ends, as its journal is."""
+    folder = os.path.join(tempfile.gettempdir(), f"microtune-{secrets.token_hex(4)}")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def runs_in(storage: str) -> list[str]:

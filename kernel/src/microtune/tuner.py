@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import inspect
 import json
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,6 +33,7 @@ from microtune.run import Run
 from microtune.signals import Signals, ended_by, farewell
 from microtune.space import Space
 from microtune.stopping import parse_stop
+from microtune.storage import passing_storage, storage_path
 from microtune.warm_start import Source, WarmStart, sources
 
 
@@ -249,13 +247,9 @@ class Tuner:
     def path(self) -> str:
         """The folder of the run."""
         if not hasattr(self, "_folder"):
-            storage = self._given["storage_path"]
-            if self._in_memory:
-                storage = os.path.join(tempfile.gettempdir(), f"microtune-{secrets.token_hex(4)}")  # made when first used
-                atexit.register(shutil.rmtree, storage, ignore_errors=True)  # as the journal does
-            elif storage is None or remote.is_url(storage):
-                storage = os.environ.get("MICROTUNE_STORAGE") or os.path.join("~", "microtune_runs")
-            self._folder = os.path.join(os.path.abspath(os.path.expanduser(storage)), self.name)
+            given = self._given["storage_path"]
+            named = None if remote.is_url(given) else given
+            self._folder = os.path.join(passing_storage() if self._in_memory else storage_path(named), self.name)
         return self._folder
 
     def _choose(self) -> list[Composed]:
