@@ -155,7 +155,7 @@ def slow(config: dict[str, Any]) -> None:
     first = int((folder / "step").read_text()) if folder else 0
     for step in range(first + 1, 4):
         if step == 2:
-            time.sleep(2.0)
+            time.sleep(4.0)
         with mt.checkpoint_dir() as draft:
             (draft / "step").write_text(str(step))
         mt.report(loss=float(step), checkpoint=draft)

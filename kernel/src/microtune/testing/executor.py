@@ -226,7 +226,7 @@ class ExecutorContract(SufferingExecutor):
 
     def test_what_a_trial_reports_while_the_run_ends_is_kept(self, tmp_path: Path) -> None:
         self.needs(not self.virtual_time, "a clock that follows the wall's")
-        (trial,) = self.fit(errands.slow, tmp_path, time_budget_s=1.0, grace_s=30.0)
+        (trial,) = self.fit(errands.slow, tmp_path, time_budget_s=3.0, grace_s=30.0)
         assert trial.state == "PENDING"
         assert [(row["training_iteration"], row["loss"]) for row in trial.history] == [(1, 1.0), (2, 2.0)]
         assert (Path(trial.checkpoint or "") / "step").read_text() == "2"
